@@ -1,0 +1,356 @@
+"""llama.cpp through the low-level API of llama-cpp-python: models in GGUF, on CPUs and GPUs.
+
+One context with one unified KV cache serves every slot; a slot is a llama.cpp sequence id. The
+package's high-level `Llama` class is not used: it holds a single sequence and copies all logits.
+Run as a module, it prints what this build can do as one line of JSON (for `edgellm doctor`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgellm.backends.base import (
+    BackendOptions,
+    Limits,
+    OutOfMemory,
+    ProgressCallback,
+    Sampled,
+    Work,
+)
+from edgellm.backends.llama_sampler import SamplerChain
+from edgellm.errors import EngineError, EngineLoadError
+from edgellm.protocol import ModelInfo
+from edgellm.types import Sampling, TokenLogprob
+
+BATCH_TOKENS = 512
+DEFAULT_CONTEXT = 4096  # per sequence, where nobody says: long enough for a chat on a small board
+_ERROR_LEVEL = 4  # ggml_log_level: 2 info, 3 warn, 4 error, 5 continues the line before
+_DECODE_FAILURES = {1: "no room in the KV cache", 2: "aborted", -1: "invalid batch"}
+
+
+def usable_threads() -> int:
+    """The CPUs that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class NativeLog:
+    """Sends llama.cpp's log to stderr, and keeps the newest error lines for our own messages."""
+
+    def __init__(self, lib: Any) -> None:
+        self.errors: deque[str] = deque(maxlen=5)
+        self._callback = lib.llama_log_callback(self._write)  # must outlive the library's use
+        lib.llama_log_set(self._callback, None)
+
+    def _write(self, level: int, text: bytes, _user_data: object) -> None:
+        line = text.decode("utf-8", "replace")
+        sys.stderr.write(line)
+        if level == _ERROR_LEVEL and line.strip():
+            self.errors.append(line.strip())
+
+    def reason(self) -> str:
+        """The cause of a failure, as llama.cpp told it: its first error of the newest few."""
+        return self.errors[0].split(": ", 1)[-1] if self.errors else "llama.cpp gave no reason"
+
+
+class LlamaCppBackend:
+    """A loaded model with its context (`TokenBackend`)."""
+
+    def __init__(self, lib: Any, log: NativeLog, model: Any, options: BackendOptions) -> None:
+        self._lib = lib
+        self._log = log
+        self._model = model
+        self._vocab = lib.llama_model_get_vocab(model)
+        self._num_vocab: int = lib.llama_vocab_n_tokens(self._vocab)
+        self._pieces: dict[int, bytes] = {}
+        self._samplers: dict[int, SamplerChain] = {}
+        context = self._choose_context(options.context)
+        self._limits = Limits(options.parallel, context, BATCH_TOKENS)
+        self._context = self._create_context(options)
+        self._memory = lib.llama_get_memory(self._context)
+        self._batch = lib.llama_batch_init(BATCH_TOKENS, 0, 1)
+        self._token_view = np.ctypeslib.as_array(self._batch.token, (BATCH_TOKENS,))
+        self._pos_view = np.ctypeslib.as_array(self._batch.pos, (BATCH_TOKENS,))
+        self._logits_view = np.ctypeslib.as_array(self._batch.logits, (BATCH_TOKENS,))
+        self._end_tokens = [t for t in range(self._num_vocab) if self.is_end(t)]
+        self._info = self._describe()
+
+    @classmethod
+    def load(
+        cls, path: str, options: BackendOptions, on_progress: ProgressCallback
+    ) -> LlamaCppBackend:
+        """Load a GGUF file.
+
+        Raises:
+            EngineLoadError: llama.cpp refuses the file, or there is too little memory.
+        """
+        os.environ.setdefault("GGML_NO_BACKTRACE", "1")  # an abort must not fork a debugger
+        lib = _import_library()
+        log = NativeLog(lib)
+        lib.llama_backend_init()
+        params = lib.llama_model_default_params()
+
+        def report(fraction: float, _user_data: object) -> bool:
+            on_progress(fraction)
+            return True
+
+        params.progress_callback = lib.llama_progress_callback(report)
+        model = lib.llama_model_load_from_file(os.fsencode(path), params)
+        if not model:
+            raise EngineLoadError(
+                f"llama.cpp cannot load {Path(path).name}: {log.reason()}.",
+                "Is the file complete? Compare its size and sha256 with the place it came from.",
+            )
+        return cls(lib, log, model, options)
+
+    @property
+    def model(self) -> ModelInfo:
+        return self._info
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    # -- tokens ---------------------------------------------------------------------------------
+
+    def tokenize(self, text: str, *, is_first: bool) -> list[int]:
+        data = text.encode("utf-8", "replace")
+        capacity = len(data) + 2
+        while True:
+            buffer = (ctypes.c_int32 * capacity)()
+            count = self._lib.llama_tokenize(
+                self._vocab, data, len(data), buffer, capacity, is_first, True
+            )
+            if count >= 0:
+                return self._without_double_start(buffer[:count])
+            capacity = -count
+
+    def _without_double_start(self, tokens: list[int]) -> list[int]:
+        """A template that writes the start token itself must not get a second one."""
+        start = self._lib.llama_vocab_bos(self._vocab)
+        return tokens[1:] if tokens[:2] == [start, start] else tokens
+
+    def max_bytes_per_token(self) -> int | None:
+        if self._lib.llama_vocab_type(self._vocab) not in (
+            self._lib.LLAMA_VOCAB_TYPE_SPM,
+            self._lib.LLAMA_VOCAB_TYPE_BPE,
+        ):
+            return None  # the others may drop white space
+        return max(
+            len(self._lib.llama_vocab_get_text(self._vocab, token) or b"")
+            for token in range(self._num_vocab)
+        )
+
+    def token_bytes(self, token: int) -> bytes:
+        piece = self._pieces.get(token)
+        if piece is None:
+            piece = self._pieces[token] = self._read_piece(token, with_control=False)
+        return piece
+
+    def _read_piece(self, token: int, *, with_control: bool) -> bytes:
+        capacity = 64
+        while True:
+            buffer = ctypes.create_string_buffer(capacity)
+            size = self._lib.llama_token_to_piece(
+                self._vocab, token, buffer, capacity, 0, with_control
+            )
+            if size >= 0:
+                return buffer.raw[:size]
+            capacity = -size
+
+    def is_end(self, token: int) -> bool:
+        return bool(self._lib.llama_vocab_is_eog(self._vocab, token))
+
+    # -- work -----------------------------------------------------------------------------------
+
+    def begin(self, slot: int, sampling: Sampling, prompt: Sequence[int]) -> None:
+        self._samplers[slot] = SamplerChain(
+            self._lib, self._vocab, self._limits.context, sampling, prompt, self._end_tokens
+        )
+
+    def step(self, work: Sequence[Work]) -> list[Sampled | None]:
+        outputs = self._fill_batch(work)
+        status = self._lib.llama_decode(self._context, self._batch)
+        if status == 1:
+            raise OutOfMemory
+        if status != 0:
+            reason = _DECODE_FAILURES.get(status, "the computation failed")
+            raise EngineError(f"llama_decode returned {status}: {reason}.")
+        return [
+            self._sample(item.slot, output) if item.is_sampled else None
+            for item, output in zip(work, outputs, strict=True)
+        ]
+
+    def _fill_batch(self, work: Sequence[Work]) -> list[int]:
+        """Write the batch; gives the index of each Work's last token in it."""
+        end, outputs, batch = 0, [], self._batch
+        for item in work:
+            begin, end = end, end + len(item.tokens)
+            self._token_view[begin:end] = item.tokens
+            self._pos_view[begin:end] = range(item.start, item.start + len(item.tokens))
+            self._logits_view[begin:end] = 0
+            self._logits_view[end - 1] = item.is_sampled
+            for index in range(begin, end):
+                batch.n_seq_id[index] = 1
+                batch.seq_id[index][0] = item.slot
+            outputs.append(end - 1)
+        batch.n_tokens = end
+        return outputs
+
+    def _sample(self, slot: int, output: int) -> Sampled:
+        sampler = self._samplers[slot]
+        token = sampler.sample(self._context, output)
+        if sampler.top_logprobs is None:
+            return Sampled(token, None)
+        return Sampled(token, self._logprob(output, token, sampler.top_logprobs))
+
+    def _logprob(self, output: int, token: int, num_top: int) -> TokenLogprob:
+        """Log-softmax of the raw logits, float64 inside; shape (vocab,)."""
+        pointer = self._lib.llama_get_logits_ith(self._context, output)
+        logits = np.ctypeslib.as_array(pointer, (self._num_vocab,)).astype(np.float64)
+        peak = logits.max()
+        logits -= peak + np.log(np.exp(logits - peak).sum())
+        top = np.argpartition(-logits, num_top)[:num_top] if num_top else np.empty(0, np.int64)
+        best = top[np.argsort(-logits[top], kind="stable")]
+        return TokenLogprob(
+            self._read_piece(token, with_control=True),
+            float(logits[token]),
+            tuple((self._read_piece(int(t), with_control=True), float(logits[t])) for t in best),
+        )
+
+    def end(self, slot: int) -> None:
+        self._samplers.pop(slot).close()
+        self._lib.llama_memory_seq_rm(self._memory, slot, -1, -1)
+
+    def close(self) -> None:
+        for slot in list(self._samplers):
+            self.end(slot)
+        self._lib.llama_batch_free(self._batch)
+        self._lib.llama_free(self._context)
+        self._lib.llama_model_free(self._model)
+
+    # -- loading --------------------------------------------------------------------------------
+
+    def _choose_context(self, asked: int) -> int:
+        trained: int = self._lib.llama_model_n_ctx_train(self._model)
+        return asked or min(trained, DEFAULT_CONTEXT)
+
+    def _create_context(self, options: BackendOptions) -> Any:
+        threads = options.threads or usable_threads()
+        params = self._lib.llama_context_default_params()
+        params.n_ctx = self._limits.context * options.parallel
+        params.n_batch = BATCH_TOKENS
+        params.n_seq_max = options.parallel
+        params.n_threads = params.n_threads_batch = threads
+        params.kv_unified = True
+        self._log.errors.clear()
+        context = self._lib.llama_init_from_model(self._model, params)
+        if not context:
+            raise EngineLoadError(
+                f"llama.cpp cannot make a context of {self._limits.context} tokens for "
+                f"{options.parallel} sequences: {self._log.reason()}.",
+                "Choose a smaller --context or --parallel.",
+            )
+        return context
+
+    def _describe(self) -> ModelInfo:
+        lib, model = self._lib, self._model
+        description = ctypes.create_string_buffer(256)
+        lib.llama_model_desc(model, description, len(description))
+        template = lib.llama_model_chat_template(model, None)
+        return ModelInfo(
+            name=self._metadata("general.name") or "",
+            description=description.value.decode("utf-8", "replace"),
+            architecture=self._metadata("general.architecture") or "",
+            num_params=lib.llama_model_n_params(model),
+            size_bytes=lib.llama_model_size(model),
+            num_layers=lib.llama_model_n_layer(model),
+            context=self._limits.context,
+            trained_context=lib.llama_model_n_ctx_train(model),
+            parallel=self._limits.num_slots,
+            vocab_size=self._num_vocab,
+            chat_template=template.decode("utf-8", "replace") if template else None,
+            bos_token=self._control_text(lib.llama_vocab_bos(self._vocab)),
+            eos_token=self._control_text(lib.llama_vocab_eos(self._vocab)),
+            control_tokens=self._control_texts(),
+            sampling=self._own_sampling(),
+            engine=f"llama.cpp {lib.llama_version().decode()}",
+        )
+
+    def _control_text(self, token: int) -> str:
+        """The token's text as a template writes it; empty for no token (-1)."""
+        if token < 0:
+            return ""
+        text: bytes = self._lib.llama_vocab_get_text(self._vocab, token)
+        return text.decode("utf-8", "replace")
+
+    def _control_texts(self) -> tuple[str, ...]:
+        special = self._lib.LLAMA_TOKEN_ATTR_CONTROL | self._lib.LLAMA_TOKEN_ATTR_UNKNOWN
+        return tuple(
+            text
+            for token in range(self._num_vocab)
+            if self._lib.llama_vocab_get_attr(self._vocab, token) & special
+            and (text := self._control_text(token))
+        )
+
+    def _metadata(self, key: str) -> str | None:
+        buffer = ctypes.create_string_buffer(512)
+        size = self._lib.llama_model_meta_val_str(self._model, key.encode(), buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if size >= 0 else None
+
+    def _own_sampling(self) -> Sampling:
+        """What the file recommends, in GGUF's keys `general.sampling.*`; the rest stays None."""
+
+        def number(key: str) -> float | None:
+            text = self._metadata(f"general.sampling.{key}")
+            return float(text) if text is not None else None
+
+        top_k = number("top_k")
+        return Sampling(
+            temperature=number("temp"),
+            top_p=number("top_p"),
+            top_k=int(top_k) if top_k is not None else None,
+            min_p=number("min_p"),
+            repeat_penalty=number("penalty_repeat"),
+        )
+
+
+def _import_library() -> Any:
+    try:
+        from llama_cpp import llama_cpp as lib
+    except (ImportError, OSError, RuntimeError) as error:
+        raise EngineLoadError(
+            f"The llama.cpp runtime cannot be imported: {error}",
+            "Install it with: pip install llama-cpp-python (needs a C++ compiler).",
+        ) from error
+    return lib
+
+
+def describe_build() -> dict[str, Any]:
+    """Versions and CPU features of the installed llama.cpp, for `edgellm doctor`."""
+    from importlib.metadata import version
+
+    lib = _import_library()
+    return {
+        "binding_version": version("llama-cpp-python"),
+        "version": lib.llama_version().decode(),
+        "system_info": lib.llama_print_system_info().decode().strip(),
+        "supports_gpu_offload": bool(lib.llama_supports_gpu_offload()),
+        "supports_mmap": bool(lib.llama_supports_mmap()),
+        "supports_mlock": bool(lib.llama_supports_mlock()),
+    }
+
+
+if __name__ == "__main__":
+    import json
+
+    sys.stdout.write(json.dumps(describe_build()) + "\n")

@@ -1,0 +1,104 @@
+"""One request's sampling, as a chain of llama.cpp's own samplers.
+
+The order is that of llama.cpp's `common/sampling.cpp`. Differences, both on purpose: presence and
+frequency penalties count the answer's tokens only, as in OpenAI's API, while the repeat penalty
+sees the prompt too; and the ban of the end-of-text tokens for `min_tokens` is lifted by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from edgellm.types import Sampling
+
+MIN_KEEP = 1  # candidates that a truncating sampler leaves at least
+
+
+class SamplerChain:
+    """Draws a sequence's tokens. Owns native memory: call `close`."""
+
+    def __init__(
+        self,
+        lib: Any,
+        vocab: Any,
+        context: int,
+        sampling: Sampling,
+        prompt: Sequence[int],
+        end_tokens: Sequence[int],
+    ) -> None:
+        self.top_logprobs = sampling.top_logprobs
+        self._lib = lib
+        self._num_vocab: int = lib.llama_vocab_n_tokens(vocab)
+        self._num_banned = 0 if sampling.ignore_eos else sampling.min_tokens
+        self._chain = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        if self._num_banned > 0:
+            self._add_bias(dict.fromkeys(end_tokens, -math.inf))  # first: see _lift_ban
+        bias = dict(sampling.logit_bias)
+        if sampling.ignore_eos:
+            bias |= dict.fromkeys(end_tokens, -math.inf)
+        if bias:
+            self._add_bias(bias)
+        self._add_penalties(sampling, context, prompt)
+        for sampler in self._choosers(sampling):
+            lib.llama_sampler_chain_add(self._chain, sampler)
+
+    def sample(self, native_context: Any, output: int) -> int:
+        """Draw a token from the logits of that output of the last batch."""
+        token: int = self._lib.llama_sampler_sample(self._chain, native_context, output)
+        if self._num_banned > 0:
+            self._num_banned -= 1
+            if self._num_banned == 0:
+                self._lift_ban()
+        return token
+
+    def close(self) -> None:
+        """Free the native samplers."""
+        self._lib.llama_sampler_free(self._chain)
+
+    def _lift_ban(self) -> None:
+        self._lib.llama_sampler_free(self._lib.llama_sampler_chain_remove(self._chain, 0))
+
+    def _add_bias(self, bias: dict[int, float]) -> None:
+        entries = (self._lib.llama_logit_bias * len(bias))(*bias.items())
+        sampler = self._lib.llama_sampler_init_logit_bias(self._num_vocab, len(bias), entries)
+        self._lib.llama_sampler_chain_add(self._chain, sampler)
+
+    def _add_penalties(self, sampling: Sampling, context: int, prompt: Sequence[int]) -> None:
+        repeat = sampling.repeat_penalty if sampling.repeat_penalty is not None else 1.0
+        last_n = sampling.repeat_last_n if sampling.repeat_last_n is not None else 64
+        if repeat != 1.0 and last_n != 0:
+            last_n = context if last_n < 0 else last_n
+            self._add_penalty(last_n, (repeat, 0.0, 0.0), prompt[-last_n:])
+        presence = sampling.presence_penalty or 0.0
+        frequency = sampling.frequency_penalty or 0.0
+        if presence or frequency:
+            self._add_penalty(context, (1.0, frequency, presence), ())
+
+    def _add_penalty(
+        self, last_n: int, strengths: tuple[float, float, float], seen: Iterable[int]
+    ) -> None:
+        """`strengths`: repeat (a factor), frequency and presence (subtracted from the logit)."""
+        sampler = self._lib.llama_sampler_init_penalties(self._num_vocab, last_n, *strengths)
+        for token in seen:
+            self._lib.llama_sampler_accept(sampler, token)
+        self._lib.llama_sampler_chain_add(self._chain, sampler)
+
+    def _choosers(self, sampling: Sampling) -> list[Any]:
+        """The samplers that narrow the candidates and draw. All fields are set (`resolve`)."""
+        lib = self._lib
+        if not sampling.temperature:
+            return [lib.llama_sampler_init_greedy()]
+        choosers = []
+        if sampling.top_k:
+            choosers.append(lib.llama_sampler_init_top_k(sampling.top_k))
+        if sampling.typical_p is not None and sampling.typical_p < 1.0:
+            choosers.append(lib.llama_sampler_init_typical(sampling.typical_p, MIN_KEEP))
+        if sampling.top_p is not None and sampling.top_p < 1.0:
+            choosers.append(lib.llama_sampler_init_top_p(sampling.top_p, MIN_KEEP))
+        if sampling.min_p:
+            choosers.append(lib.llama_sampler_init_min_p(sampling.min_p, MIN_KEEP))
+        choosers.append(lib.llama_sampler_init_temp(sampling.temperature))
+        choosers.append(lib.llama_sampler_init_dist((sampling.seed or 0) & 0xFFFFFFFF))
+        return choosers

@@ -1,0 +1,110 @@
+"""The engine process: sets up its pipes, loads the model, runs the loop until it is told to stop.
+
+Exits by itself at end of file on stdin, also in the middle of a computation: no orphans.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import BinaryIO, TypeAlias
+
+from edgellm.protocol import (
+    Failed,
+    FromEngine,
+    Load,
+    Progress,
+    Ready,
+    ToEngine,
+    encode_frames,
+    read_frame,
+)
+
+Send: TypeAlias = Callable[[list[FromEngine]], None]
+
+
+def main() -> int:
+    """Run the engine process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    frames_in, frames_out = _take_over_pipes()
+
+    def send(messages: list[FromEngine]) -> None:
+        frames_out.write(encode_frames(messages))
+        frames_out.flush()
+
+    load = read_frame(frames_in.read)
+    if load is None:
+        return 0
+    if not isinstance(load, Load):
+        raise RuntimeError(f"expected a Load frame, got {type(load).__name__}")
+    inbox: queue.SimpleQueue[ToEngine] = queue.SimpleQueue()
+    threading.Thread(target=_read_inbox, args=(frames_in, inbox), daemon=True).start()
+    return _serve(load, inbox, send)
+
+
+def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Keep stdout for frames and point descriptor 1 at stderr: native libraries print to it."""
+    frames_in = os.fdopen(os.dup(0), "rb")
+    frames_out = os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return frames_in, frames_out
+
+
+def _read_inbox(frames_in: BinaryIO, inbox: queue.SimpleQueue[ToEngine]) -> None:
+    """Queue what comes; at end of file the server is gone, and so are we, whatever is running."""
+    while (message := read_frame(frames_in.read)) is not None:
+        inbox.put(message)
+    os._exit(0)
+
+
+def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
+    from edgellm.backends import load_backend
+    from edgellm.backends.base import BackendOptions
+    from edgellm.engine.loop import Engine, run
+    from edgellm.errors import EdgellmError
+
+    began = time.monotonic()
+    options = BackendOptions(load.context, load.parallel, load.threads)
+    try:
+        backend = load_backend(load.backend, load.path, options, _progress_reporter(send))
+    except EdgellmError as error:
+        send([Failed(None, "load", error.message, error.hint)])
+        return 1
+    send([Ready(backend.model, time.monotonic() - began)])
+    try:
+        run(Engine(backend), inbox, send)
+    except BrokenPipeError:
+        return 0
+    except Exception as error:  # noqa: BLE001 - the process's edge: tell the server, then die
+        traceback.print_exc()
+        send([Failed(None, "internal", f"{type(error).__name__}: {error}")])
+        return 1
+    return 0
+
+
+def _progress_reporter(send: Send) -> Callable[[float], None]:
+    """Reports each whole per cent once."""
+    told = -1
+
+    def report(fraction: float) -> None:
+        nonlocal told
+        if int(fraction * 100) > told:
+            told = int(fraction * 100)
+            send([Progress(fraction)])
+
+    return report
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stderr.flush()
+    os._exit(status)  # no interpreter teardown under native threads

@@ -1,0 +1,229 @@
+"""The engine's one loop: inbox -> step -> outbox.
+
+`Engine` is a plain object without threads or pipes (`submit`, `cancel`, `step`), `run` drives it
+with messages from a queue. An error in one request ends that request; an error in the runtime
+ends the process, and the server starts another.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from typing import assert_never
+
+from edgellm.backends.base import OutOfMemory, Sampled, TokenBackend, Work
+from edgellm.engine.sampling import resolve
+from edgellm.engine.scheduler import Scheduler
+from edgellm.engine.sequence import Sequence
+from edgellm.protocol import (
+    Accepted,
+    Cancel,
+    Delta,
+    Done,
+    Failed,
+    FromEngine,
+    Generate,
+    Load,
+    Shutdown,
+    Stats,
+    ToEngine,
+)
+from edgellm.types import EngineStats, FinishReason
+
+STATS_SECONDS = 0.1
+
+
+class Engine:
+    """Completes the prompts that are submitted, all together, a step at a time."""
+
+    def __init__(self, backend: TokenBackend) -> None:
+        self._backend = backend
+        self._scheduler = Scheduler(backend.limits)
+        self._sequences: dict[int, Sequence] = {}
+        self._num_prompt_tokens = 0
+        self._num_generated_tokens = 0
+        self._num_steps = 0
+        self._max_bytes_per_token = backend.max_bytes_per_token()
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._sequences
+
+    @property
+    def stats(self) -> EngineStats:
+        return EngineStats(
+            num_running=len(self._scheduler.running),
+            num_waiting=len(self._scheduler.waiting),
+            num_prompt_tokens=self._num_prompt_tokens,
+            num_generated_tokens=self._num_generated_tokens,
+            num_steps=self._num_steps,
+        )
+
+    def submit(self, request: Generate) -> list[FromEngine]:
+        """Queue a request, or say why not."""
+        context = self._backend.limits.context
+        shortest = self._fewest_tokens(request)
+        if shortest >= context:  # not worth tokenising
+            return [_too_long(request.id, shortest, context, "at least ")]
+        try:
+            prompt = self._tokenize(request)
+        except ValueError as error:
+            return [Failed(request.id, "invalid_request", str(error))]
+        if len(prompt) >= context:
+            return [_too_long(request.id, len(prompt), context)]
+        sampling = resolve(request.sampling, self._backend.model.sampling)
+        sequence = Sequence(request.id, prompt, sampling, context)
+        self._sequences[request.id] = sequence
+        self._scheduler.add(sequence)
+        answer: list[FromEngine] = [Accepted(request.id, len(prompt))]
+        if request.echo:
+            text = b"".join(map(self._backend.token_bytes, prompt)).decode("utf-8", "replace")
+            answer.append(Delta(request.id, text))
+        return answer
+
+    def cancel(self, id_: int) -> None:
+        """Drop a request without an answer."""
+        sequence = self._sequences.get(id_)
+        if sequence is not None:
+            self._release(sequence)
+
+    def step(self) -> list[FromEngine]:
+        """Compute once, and tell what came of it."""
+        for sequence in self._scheduler.admit():
+            assert sequence.slot is not None
+            self._backend.begin(sequence.slot, sequence.sampling, sequence.tokens)
+        work = self._scheduler.schedule()
+        if not work:
+            return []
+        try:
+            sampled = self._backend.step(work)
+        except OutOfMemory:
+            return [self._fail_youngest()]
+        return list(self._commit(work, sampled))
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _fewest_tokens(self, request: Generate) -> int:
+        """A lower bound for the prompt's tokens, without looking at the text."""
+        num_ids = sum(isinstance(piece, int) for piece in request.prompt)
+        if self._max_bytes_per_token is None:
+            return num_ids
+        num_chars = sum(len(piece) for piece in request.prompt if isinstance(piece, str))
+        return num_ids + num_chars // self._max_bytes_per_token
+
+    def _tokenize(self, request: Generate) -> list[int]:
+        tokens: list[int] = []
+        for index, piece in enumerate(request.prompt):
+            if isinstance(piece, int):
+                self._check_token(piece)
+                tokens.append(piece)
+            else:
+                tokens += self._backend.tokenize(piece, is_first=index == 0)
+        if not tokens:
+            raise ValueError("The prompt is empty.")
+        return tokens
+
+    def _check_token(self, token: int) -> None:
+        if not 0 <= token < self._backend.model.vocab_size:
+            raise ValueError(
+                f"The prompt holds the token id {token}, but this model's ids go from 0 to "
+                f"{self._backend.model.vocab_size - 1}."
+            )
+
+    def _commit(self, work: list[Work], sampled: list[Sampled | None]) -> Iterator[FromEngine]:
+        self._num_steps += 1
+        results = {item.slot: result for item, result in zip(work, sampled, strict=True) if result}
+        self._num_prompt_tokens += sum(len(item.tokens) for item in work)
+        for sequence in list(self._scheduler.commit(work, sampled)):
+            assert sequence.slot is not None
+            self._num_generated_tokens += 1
+            self._num_prompt_tokens -= sequence.num_generated > 1
+            yield from self._advance(sequence, results[sequence.slot])
+
+    def _advance(self, sequence: Sequence, result: Sampled) -> Iterator[FromEngine]:
+        """Turn a sequence's newest token into text, and end the sequence if it is time."""
+        detokenizer = sequence.detokenizer
+        is_end = self._backend.is_end(result.token)
+        parts = []
+        if not is_end:
+            parts.append(detokenizer.push(self._backend.token_bytes(result.token), result.logprob))
+        reason = sequence.finish_reason(is_end=is_end)
+        if reason is not None and not detokenizer.is_stopped:
+            parts.append(detokenizer.finish())
+            reason = "stop" if detokenizer.is_stopped else reason
+        text = "".join(part.text for part in parts)
+        logprobs = tuple(entry for part in parts for entry in part.logprobs)
+        if text or logprobs:
+            yield Delta(sequence.id, text, logprobs)
+        if reason is not None:
+            yield self._finish(sequence, reason)
+
+    def _finish(self, sequence: Sequence, reason: FinishReason) -> Done:
+        self._release(sequence)
+        return Done(sequence.id, reason, sequence.usage(), sequence.timings())
+
+    def _release(self, sequence: Sequence) -> None:
+        del self._sequences[sequence.id]
+        if sequence.slot is not None:
+            self._backend.end(sequence.slot)
+        self._scheduler.remove(sequence)
+
+    def _fail_youngest(self) -> Failed:
+        sequence = self._scheduler.youngest()
+        self._release(sequence)
+        return Failed(
+            sequence.id,
+            "internal",
+            "The KV cache is full.",
+            "Start the server with a smaller --parallel or a larger --context.",
+        )
+
+
+def _too_long(id_: int, num_prompt_tokens: int, context: int, qualifier: str = "") -> Failed:
+    return Failed(
+        id_,
+        "context_length",
+        f"This model's maximum context length is {context} tokens, but the prompt has "
+        f"{qualifier}{num_prompt_tokens} tokens.",
+        "Shorten the prompt, or start the server with a larger --context.",
+        num_prompt_tokens=num_prompt_tokens,
+        context=context,
+    )
+
+
+def run(
+    engine: Engine,
+    inbox: queue.SimpleQueue[ToEngine],
+    send: Callable[[list[FromEngine]], None],
+) -> None:
+    """Serve until `Shutdown`. `send` gets all messages of a step at once."""
+    told = time.monotonic()
+    while True:
+        outbox: list[FromEngine] = []
+        for message in _drain(inbox, is_blocking=engine.is_idle):
+            match message:
+                case Generate():
+                    outbox += engine.submit(message)
+                case Cancel():
+                    engine.cancel(message.id)
+                case Shutdown():
+                    return
+                case Load():
+                    raise RuntimeError("a second Load frame")
+                case _:
+                    assert_never(message)
+        outbox += engine.step()
+        if engine.is_idle or time.monotonic() - told >= STATS_SECONDS:
+            told = time.monotonic()
+            outbox.append(Stats(engine.stats))
+        if outbox:
+            send(outbox)
+
+
+def _drain(inbox: queue.SimpleQueue[ToEngine], *, is_blocking: bool) -> Iterator[ToEngine]:
+    """All that is there; where there is nothing else to do, wait for one."""
+    if is_blocking:
+        yield inbox.get()
+    while not inbox.empty():
+        yield inbox.get()

@@ -1,0 +1,79 @@
+"""One request inside the engine: the only state of it that changes."""
+
+from __future__ import annotations
+
+import time
+
+from edgellm.engine.detokenizer import Detokenizer
+from edgellm.types import FinishReason, Sampling, Timings, Usage
+
+
+class Sequence:
+    """The tokens of a prompt and its answer, and how far they are computed.
+
+    `tokens[:num_computed]` are in the KV cache of `slot`. An answer grows by feeding the rest and
+    sampling behind it: a new prompt and the newest token are treated alike.
+    """
+
+    def __init__(self, id_: int, prompt: list[int], sampling: Sampling, context: int) -> None:
+        self.id = id_
+        self.tokens = list(prompt)
+        self.num_prompt = len(prompt)
+        self.num_computed = 0
+        self.slot: int | None = None
+        self.sampling = sampling
+        self.detokenizer = Detokenizer(sampling.stop)
+        self._max_length = min(context, len(prompt) + (sampling.max_tokens or context))
+        self._arrived = time.monotonic()
+        self._started = self._arrived
+        self._first_token = self._arrived
+
+    @property
+    def num_generated(self) -> int:
+        return len(self.tokens) - self.num_prompt
+
+    @property
+    def num_pending(self) -> int:
+        """Tokens that are known but not computed yet."""
+        return len(self.tokens) - self.num_computed
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether its next step is a single new token."""
+        return self.num_generated > 0
+
+    def start(self, slot: int) -> None:
+        """Leave the queue."""
+        self.slot = slot
+        self._started = time.monotonic()
+
+    def append(self, token: int) -> None:
+        """Take a sampled token."""
+        if not self.num_generated:
+            self._first_token = time.monotonic()
+        self.tokens.append(token)
+
+    def is_full(self) -> bool:
+        """Whether `max_tokens` or the context is used up."""
+        return len(self.tokens) >= self._max_length
+
+    def usage(self) -> Usage:
+        return Usage(self.num_prompt, self.num_generated)
+
+    def timings(self) -> Timings:
+        """So far."""
+        return Timings(
+            queue_seconds=self._started - self._arrived,
+            prefill_seconds=self._first_token - self._started,
+            decode_seconds=time.monotonic() - self._first_token,
+        )
+
+    def finish_reason(self, *, is_end: bool) -> FinishReason | None:
+        """Why the answer ends with its newest token; None if it goes on.
+
+        Args:
+            is_end: the newest token is one of the model's end-of-text tokens.
+        """
+        if is_end or self.detokenizer.is_stopped:
+            return "stop"
+        return "length" if self.is_full() else None

@@ -1,0 +1,122 @@
+"""Every error that a user can meet: a message that says what, and a hint that says what to do.
+
+    EdgellmError
+    ├── RequestError            the caller can mend it (HTTP 4xx)
+    │   ├── InvalidRequest      a field has a bad value; `param` names it
+    │   ├── ContextLengthExceeded
+    │   ├── ModelNotFound
+    │   └── TemplateError       the model's chat template refused the messages
+    ├── EngineError             the engine process (HTTP 5xx)
+    │   ├── EngineLoadError     the model cannot be loaded; trying again will not help
+    │   ├── EngineBusy          the queue is full, or the server is shutting down
+    │   └── EngineCrashed       the process died, or broke the protocol
+    ├── ModelFileError          a path that is not a model
+    ├── ConfigError             a flag, a variable or a line of config.toml
+    ├── PortInUse
+    └── ServerUnreachable       what our own HTTP client meets
+
+One map turns these into HTTP answers (`api/errors.py`), one into exit codes (`cli/errors.py`).
+"""
+
+from __future__ import annotations
+
+
+class EdgellmError(Exception):
+    """The root: `message` says what happened, `hint` (may be empty) what to do about it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class RequestError(EdgellmError):
+    """The request cannot be served as it is; the same request will fail again."""
+
+
+class InvalidRequest(RequestError):
+    """A field has a bad value.
+
+    Args:
+        param: the JSON path of the field, e.g. ``messages[2].role``; None for the body as a whole.
+        code: a short stable word, as OpenAI's error codes are.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        param: str | None = None,
+        code: str | None = "invalid_value",
+    ) -> None:
+        super().__init__(message, hint)
+        self.param = param
+        self.code = code
+
+
+class ContextLengthExceeded(RequestError):
+    """The prompt has more tokens than one sequence may hold."""
+
+    def __init__(self, num_prompt_tokens: int, context: int, *, message: str = "") -> None:
+        super().__init__(
+            message
+            or f"This model's maximum context length is {context} tokens, but the prompt has "
+            f"{num_prompt_tokens} tokens.",
+            "Shorten the prompt, or start the server with a larger --context.",
+        )
+        self.num_prompt_tokens = num_prompt_tokens
+        self.context = context
+
+
+class ModelNotFound(RequestError):
+    """No served model answers to this name."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(
+            f"The model '{name}' does not exist on this server.",
+            f"Served here: {', '.join(known)}." if known else "No model is served.",
+        )
+        self.name = name
+
+
+class TemplateError(RequestError):
+    """The model's chat template raised, or cannot be compiled."""
+
+
+class EngineError(EdgellmError):
+    """The engine process could not do its work."""
+
+
+class EngineLoadError(EngineError):
+    """The model cannot be loaded: a broken file, an unknown architecture, too little memory."""
+
+
+class EngineBusy(EngineError):
+    """No more requests are taken just now."""
+
+
+class EngineCrashed(EngineError):
+    """The engine process died, or wrote something that is not a frame."""
+
+
+class ModelFileError(EdgellmError):
+    """A path that does not lead to a readable GGUF file."""
+
+
+class ConfigError(EdgellmError):
+    """A setting has a bad value; the message names the setting and where it came from."""
+
+
+class PortInUse(EdgellmError):
+    """Another process listens on the address."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"{host}:{port} is already in use.",
+            "Stop the other server, or choose another port with --port (0 picks a free one).",
+        )
+
+
+class ServerUnreachable(EdgellmError):
+    """No edgellm server answered at the address, or it answered with an error."""

@@ -1,0 +1,199 @@
+"""The only thing that the server and an engine process share: the frames, and how they travel.
+
+A frame is a 4-byte little-endian length and that many bytes of MessagePack, which hold one tagged
+message. The server writes `ToEngine` to the child's stdin, the child writes `FromEngine` to the
+descriptor that was its stdout. Ids are the server's; an id ends in exactly one `Done` or `Failed`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from edgellm.errors import EngineCrashed
+from edgellm.types import EngineStats, FinishReason, Sampling, Timings, TokenLogprob, Usage
+
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+_LENGTH = struct.Struct("<I")
+
+FailureKind: TypeAlias = Literal["load", "context_length", "invalid_request", "internal"]
+
+
+class Load(Struct, frozen=True, tag="load"):
+    """The first frame: which model, and how much of it. `context` 0 = the model's own."""
+
+    backend: str
+    path: str
+    context: int = 0  # tokens of one sequence
+    parallel: int = 1  # sequences at a time
+    threads: int = 0  # 0 = as many as this process may use
+
+
+class Generate(Struct, frozen=True, tag="generate"):
+    """Complete `prompt`: pieces of text and token ids, in order.
+
+    Each text is tokenised by itself, control tokens included. The model's own beginning-of-text
+    token is put in front of a text that comes first, where the model wants one and it has none.
+    """
+
+    id: int
+    prompt: tuple[str | int, ...]
+    sampling: Sampling = Sampling()
+    echo: bool = False
+
+
+class Cancel(Struct, frozen=True, tag="cancel"):
+    """Nobody waits for this id any more. No answer follows, and an unknown id is no error."""
+
+    id: int
+
+
+class Shutdown(Struct, frozen=True, tag="shutdown"):
+    """Stop at once; running ids get no answer. End of file on stdin means the same."""
+
+
+class Progress(Struct, frozen=True, tag="progress"):
+    """How much of the model is loaded, 0..1."""
+
+    fraction: float
+
+
+class ModelInfo(Struct, frozen=True):
+    """What the server must know of a loaded model."""
+
+    description: str
+    architecture: str
+    num_params: int
+    size_bytes: int
+    num_layers: int
+    context: int  # tokens that one sequence may hold
+    trained_context: int
+    parallel: int
+    vocab_size: int
+    chat_template: str | None
+    bos_token: str
+    eos_token: str
+    control_tokens: tuple[str, ...]  # texts that the tokenizer turns into control tokens
+    name: str = ""
+    sampling: Sampling = Sampling()  # the model's own defaults
+    engine: str = ""  # runtime and version
+
+
+class Ready(Struct, frozen=True, tag="ready"):
+    """The model is loaded; `Generate` may follow."""
+
+    model: ModelInfo
+    load_seconds: float
+
+
+class Accepted(Struct, frozen=True, tag="accepted"):
+    """The prompt is tokenised and fits. Comes before any `Delta` of its id."""
+
+    id: int
+    num_prompt_tokens: int
+
+
+class Delta(Struct, frozen=True, tag="delta"):
+    """More text of an answer. Never splits a character; never holds a stop string's beginning."""
+
+    id: int
+    text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class Done(Struct, frozen=True, tag="done"):
+    """The answer is complete."""
+
+    id: int
+    reason: FinishReason
+    usage: Usage
+    timings: Timings
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    """This id, or with None the engine itself, cannot go on."""
+
+    id: int | None
+    kind: FailureKind
+    message: str
+    hint: str = ""
+    num_prompt_tokens: int = 0  # with kind "context_length"
+    context: int = 0
+
+
+class Stats(Struct, frozen=True, tag="stats"):
+    """Sent when something changed, at most every 100 ms, and always when the engine falls idle."""
+
+    stats: EngineStats
+
+
+ToEngine: TypeAlias = Load | Generate | Cancel | Shutdown
+FromEngine: TypeAlias = Progress | Ready | Accepted | Delta | Done | Failed | Stats
+
+_encoder = msgspec.msgpack.Encoder()
+_to_engine = msgspec.msgpack.Decoder(ToEngine)
+_from_engine = msgspec.msgpack.Decoder(FromEngine)
+
+
+def encode_frames(messages: Iterable[ToEngine | FromEngine]) -> bytes:
+    """One buffer of frames, so that the messages of a step cost one write."""
+    parts: list[bytes] = []
+    for message in messages:
+        payload = _encoder.encode(message)
+        parts += (_LENGTH.pack(len(payload)), payload)
+    return b"".join(parts)
+
+
+def _frame_length(header: bytes) -> int:
+    length: int = _LENGTH.unpack(header)[0]
+    if length > MAX_FRAME_BYTES:
+        raise EngineCrashed(
+            f"A frame claims {length} bytes; something else was written to the engine's pipe."
+        )
+    return length
+
+
+def read_frame(read_exactly: Callable[[int], bytes]) -> ToEngine | None:
+    """The next frame for the engine; None at end of file.
+
+    Args:
+        read_exactly: gives that many bytes, or fewer only at end of file.
+    """
+    header = read_exactly(_LENGTH.size)
+    if len(header) < _LENGTH.size:
+        return None
+    payload = read_exactly(_frame_length(header))
+    return _to_engine.decode(payload)
+
+
+class FrameBuffer:
+    """Turns the bytes that come from an engine into messages, however they are cut."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[FromEngine]:
+        """The messages that are complete now.
+
+        Raises:
+            EngineCrashed: the bytes are not frames; those before them came out first.
+        """
+        self._buffer += data
+        while len(self._buffer) >= _LENGTH.size:
+            end = _LENGTH.size + _frame_length(bytes(self._buffer[: _LENGTH.size]))
+            if len(self._buffer) < end:
+                return
+            payload = bytes(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
+            yield self._decode(payload)
+
+    @staticmethod
+    def _decode(payload: bytes) -> FromEngine:
+        try:
+            return _from_engine.decode(payload)
+        except msgspec.DecodeError as error:
+            raise EngineCrashed(f"The engine wrote a frame that cannot be read: {error}") from error

@@ -1,0 +1,170 @@
+"""The words of one request, shared by every dialect, the router and the parsers.
+
+A dialect in `api/` translates its own JSON into a `GenerateRequest` and the `Event`s back into its
+own JSON; nothing else of a dialect leaks inward. Nothing here knows HTTP, processes or tokens'
+texts beyond what an answer carries.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls"]
+EngineState: TypeAlias = Literal["stopped", "starting", "ready", "draining", "crashed"]
+
+
+class ToolCall(Struct, frozen=True):
+    """A call that an assistant made. `arguments` is JSON text, as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Message(Struct, frozen=True):
+    """One turn. `tool_call_id`, `name`: of a `tool` turn; `tool_calls`: of an assistant's."""
+
+    role: Role
+    content: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+
+class Tool(Struct, frozen=True):
+    """A function that the model may call; `parameters` is a JSON Schema object."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class Sampling(Struct, frozen=True, omit_defaults=True):
+    """How tokens are chosen and when to stop. None = the model's own default.
+
+    The samplers and their order are llama.cpp's (`common/sampling.cpp`): logit bias, penalties,
+    top_k, typical_p, top_p, min_p, temperature, then a draw. `temperature` 0 is greedy.
+    """
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repeat_penalty: float | None = None  # 1.0 = off; sees the prompt's last tokens and the answer
+    repeat_last_n: int | None = None  # tokens that repeat_penalty looks back on; -1 = all
+    presence_penalty: float | None = None  # sees the answer only
+    frequency_penalty: float | None = None  # sees the answer only
+    seed: int | None = None  # None = a fresh one for each request
+    logit_bias: dict[int, float] = {}  # token id -> added to its logit
+    max_tokens: int | None = None  # None = as many as the context holds
+    min_tokens: int = 0  # the end-of-text tokens are banned before that many
+    ignore_eos: bool = False
+    stop: tuple[str, ...] = ()
+    top_logprobs: int | None = None  # None = no log-probabilities; 0 = the chosen token's only
+
+
+class GenerateRequest(Struct, frozen=True):
+    """One answer to make. Exactly one of `messages` (chat) and `prompt` (raw text or token ids)."""
+
+    model: str
+    messages: tuple[Message, ...] = ()
+    prompt: str | tuple[int, ...] | None = None
+    tools: tuple[Tool, ...] = ()
+    sampling: Sampling = Sampling()
+    echo: bool = False  # raw prompts only: begin the answer with the prompt's own text
+
+
+class Usage(Struct, frozen=True):
+    """Tokens of one answer. `cached_tokens` of the prompt's were not computed again."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+class Timings(Struct, frozen=True):
+    """Wall-clock seconds: waiting for a slot, computing the prompt, producing the answer."""
+
+    queue_seconds: float = 0.0
+    prefill_seconds: float = 0.0
+    decode_seconds: float = 0.0
+
+
+class TokenLogprob(Struct, frozen=True):
+    """A token, its natural-log probability before any sampler, and the likeliest alternatives."""
+
+    token: bytes
+    logprob: float
+    top: tuple[tuple[bytes, float], ...] = ()
+
+
+class Started(Struct, frozen=True):
+    """The prompt was accepted: it fits, and it is queued. Always the first event of an answer."""
+
+    prompt_tokens: int
+
+
+class TextDelta(Struct, frozen=True):
+    """More of the answer. Never ends inside a character; `text` may be empty with logprobs."""
+
+    text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class ReasoningDelta(Struct, frozen=True):
+    """More of the model's reasoning, which is not part of the answer."""
+
+    text: str
+
+
+class ToolCallDelta(Struct, frozen=True):
+    """A piece of call number `index`: `id` and `name` come with the first piece only."""
+
+    index: int
+    arguments: str
+    id: str | None = None
+    name: str | None = None
+
+
+class Finished(Struct, frozen=True):
+    """The end of an answer; nothing follows."""
+
+    reason: FinishReason
+    usage: Usage
+    timings: Timings = Timings()
+
+
+Event: TypeAlias = Started | TextDelta | ReasoningDelta | ToolCallDelta | Finished
+
+
+class EngineStats(Struct, frozen=True):
+    """What an engine did since it started, and what it is doing now."""
+
+    num_running: int = 0
+    num_waiting: int = 0
+    num_prompt_tokens: int = 0  # prompt tokens computed
+    num_generated_tokens: int = 0
+    num_steps: int = 0
+
+
+class ModelStatus(Struct, frozen=True):
+    """A served model, for `/v1/models` and `/health`."""
+
+    id: str
+    state: EngineState
+    created: int  # Unix seconds: the model file's modification time
+    aliases: tuple[str, ...] = ()
+    progress: float = 0.0  # of the load, 0..1
+    context: int | None = None  # tokens of one sequence; None until it was loaded once
+    parallel: int | None = None  # sequences at a time
+    description: str = ""  # e.g. "llama 7B Q4_K - Medium"
+    size_bytes: int | None = None
+    num_restarts: int = 0
+    error: str | None = None  # why the last load failed or the engine died; None once it is ready
+    hint: str = ""
+    last_crash: str | None = None  # the reason of the newest crash, kept after the recovery
+    stats: EngineStats = EngineStats()

@@ -1,0 +1,244 @@
+"""The engine on a real (random) model: several answers at once, each as if alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgellm.backends import load_backend
+from edgellm.backends.base import BackendOptions, OutOfMemory, Work
+from edgellm.backends.llama_cpp import LlamaCppBackend
+from edgellm.engine.loop import Engine
+from edgellm.protocol import Accepted, Delta, Done, Failed, FromEngine, Generate
+from edgellm.types import Sampling
+
+GREEDY = Sampling(temperature=0, max_tokens=24)
+
+
+@pytest.fixture(scope="module")
+def backend(tiny_model: Path) -> Iterator[LlamaCppBackend]:
+    options = BackendOptions(context=256, parallel=4, threads=1)
+    loaded = load_backend("llama_cpp", str(tiny_model), options, lambda _: None)
+    assert isinstance(loaded, LlamaCppBackend)
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture
+def engine(backend: LlamaCppBackend) -> Engine:
+    return Engine(backend)
+
+
+def finish(engine: Engine, limit: int = 500) -> list[FromEngine]:
+    messages: list[FromEngine] = []
+    for _ in range(limit):
+        if engine.is_idle:
+            return messages
+        messages += engine.step()
+    raise AssertionError("the engine does not come to an end")
+
+
+def text_of(messages: list[FromEngine], id_: int) -> str:
+    return "".join(m.text for m in messages if isinstance(m, Delta) and m.id == id_)
+
+
+def done(messages: list[FromEngine], id_: int) -> Done:
+    (found,) = [m for m in messages if isinstance(m, Done) and m.id == id_]
+    return found
+
+
+def complete(engine: Engine, prompt: str, sampling: Sampling) -> tuple[str, Done]:
+    engine.submit(Generate(1, (prompt,), sampling))
+    messages = finish(engine)
+    return text_of(messages, 1), done(messages, 1)
+
+
+def test_every_request_ends_in_exactly_one_done(engine: Engine) -> None:
+    for id_ in range(10):
+        assert engine.submit(Generate(id_, (f"prompt {id_}",), GREEDY)) == [Accepted(id_, 8)]
+    messages = finish(engine)
+    ends = [m.id for m in messages if isinstance(m, (Done, Failed))]
+    assert sorted(ends) == list(range(10))
+
+
+def test_answers_together_equal_answers_alone(engine: Engine) -> None:
+    prompts = [f"{'long ' * (i * 7)}prompt number {i}" for i in range(6)]
+    alone = [complete(engine, prompt, GREEDY)[0] for prompt in prompts]
+    for id_, prompt in enumerate(prompts):
+        engine.submit(Generate(id_, (prompt,), GREEDY))
+    messages = finish(engine)
+    assert [text_of(messages, id_) for id_ in range(6)] == alone
+
+
+def test_greedy_is_repeatable_and_a_seed_is_too(engine: Engine) -> None:
+    seeded = Sampling(temperature=1.5, top_k=0, top_p=1, min_p=0, seed=11, max_tokens=24)
+    assert complete(engine, "again", GREEDY)[0] == complete(engine, "again", GREEDY)[0]
+    first = complete(engine, "again", seeded)[0]
+    assert complete(engine, "again", seeded)[0] == first
+    other = Sampling(temperature=1.5, top_k=0, top_p=1, min_p=0, seed=12, max_tokens=24)
+    assert complete(engine, "again", other)[0] != first
+
+
+def test_max_tokens_and_the_context_end_with_length(engine: Engine) -> None:
+    forever = Sampling(temperature=0, ignore_eos=True)
+    _, short = complete(engine, "hello", Sampling(temperature=0, ignore_eos=True, max_tokens=5))
+    assert (short.reason, short.usage.completion_tokens) == ("length", 5)
+    _, full = complete(engine, "hello", forever)
+    assert full.reason == "length"
+    assert full.usage.prompt_tokens + full.usage.completion_tokens == 256
+
+
+def test_stop_strings_end_an_answer_before_they_show(engine: Engine) -> None:
+    text, _ = complete(engine, "hello", GREEDY)
+    stop = text[10:13]
+    stopped, end = complete(engine, "hello", Sampling(temperature=0, max_tokens=24, stop=(stop,)))
+    assert end.reason == "stop"
+    assert stopped == text[: text.index(stop)]
+
+
+def test_end_tokens_are_obeyed_banned_or_delayed(engine: Engine, backend: LlamaCppBackend) -> None:
+    end = backend.tokenize("<|im_end|>", is_first=False)[0]
+    wants_end = {end: 100.0}
+    _, obeyed = complete(engine, "x", Sampling(temperature=0, logit_bias=wants_end))
+    assert (obeyed.reason, obeyed.usage.completion_tokens) == ("stop", 1)
+    _, delayed = complete(engine, "x", Sampling(temperature=0, logit_bias=wants_end, min_tokens=6))
+    assert (delayed.reason, delayed.usage.completion_tokens) == ("stop", 7)
+    _, ignored = complete(
+        engine,
+        "x",
+        Sampling(temperature=0, logit_bias=wants_end, ignore_eos=True, max_tokens=20),
+    )
+    assert (ignored.reason, ignored.usage.completion_tokens) == ("length", 20)
+
+
+def test_logit_bias_and_penalties_change_the_choice(engine: Engine) -> None:
+    biased, _ = complete(
+        engine, "x", Sampling(temperature=0, max_tokens=4, logit_bias={3 + ord("Q"): 100.0})
+    )
+    assert biased == "QQQQ"
+    penalised, _ = complete(
+        engine,
+        "x",
+        Sampling(
+            temperature=0,
+            max_tokens=4,
+            logit_bias={3 + ord("Q"): 60.0, 3 + ord("R"): 59.0},
+            presence_penalty=2.0,
+        ),
+    )
+    assert set(penalised) == {"Q", "R"}
+
+
+def test_repeat_penalty_sees_the_prompt_and_presence_penalty_does_not(engine: Engine) -> None:
+    bias = {3 + ord("Q"): 60.0, 3 + ord("R"): 55.0}
+    plain = Sampling(temperature=0, max_tokens=1, logit_bias=bias)
+    repeat = Sampling(temperature=0, max_tokens=1, logit_bias=bias, repeat_penalty=2.0)
+    presence = Sampling(temperature=0, max_tokens=1, logit_bias=bias, presence_penalty=2.0)
+    assert complete(engine, "Q", plain)[0] == "Q"
+    assert complete(engine, "Q", repeat)[0] == "R"
+    assert complete(engine, "Q", presence)[0] == "Q"
+
+
+def test_top_k_one_is_greedy_at_any_temperature(engine: Engine) -> None:
+    hot = Sampling(temperature=2.0, top_k=1, max_tokens=24)
+    assert complete(engine, "hello", hot)[0] == complete(engine, "hello", GREEDY)[0]
+
+
+def test_logprobs_are_those_of_the_model(engine: Engine) -> None:
+    engine.submit(Generate(1, ("hello",), Sampling(temperature=0, max_tokens=6, top_logprobs=3)))
+    entries = [entry for m in finish(engine) if isinstance(m, Delta) for entry in m.logprobs]
+    assert len(entries) == 6
+    for entry in entries:
+        assert entry.top[0] == (entry.token, entry.logprob)  # greedy takes the likeliest
+        assert len(entry.top) == 3
+        values = [value for _, value in entry.top]
+        assert values == sorted(values, reverse=True)
+        assert all(value <= 0 for value in values)
+
+
+def test_cancel_frees_the_slot_and_stops_the_computation(engine: Engine) -> None:
+    for id_ in range(5):
+        engine.submit(Generate(id_, ("hello",), Sampling(temperature=0, ignore_eos=True)))
+    engine.step()
+    for id_ in (0, 4):  # one that runs, one that waits
+        engine.cancel(id_)
+    engine.cancel(99)
+    engine.step()
+    assert (engine.stats.num_running, engine.stats.num_waiting) == (3, 0)
+    for id_ in (1, 2, 3):
+        engine.cancel(id_)
+    generated = engine.stats.num_generated_tokens
+    assert engine.is_idle
+    assert engine.step() == []
+    assert engine.stats.num_generated_tokens == generated
+
+
+def test_tokens_are_counted_by_kind(engine: Engine) -> None:
+    complete(engine, "0123456789", Sampling(temperature=0, ignore_eos=True, max_tokens=5))
+    assert engine.stats.num_prompt_tokens == 10
+    assert engine.stats.num_generated_tokens == 5
+
+
+def test_a_prompt_that_does_not_fit_names_both_numbers(engine: Engine) -> None:
+    (failed,) = engine.submit(Generate(1, ("x" * 256,), GREEDY))
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.num_prompt_tokens, failed.context) == ("context_length", 256, 256)
+    assert engine.is_idle
+
+
+def test_ten_megabytes_are_refused_without_tokenising(
+    engine: Engine, backend: LlamaCppBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(LlamaCppBackend, "tokenize")
+    (failed,) = engine.submit(Generate(1, ("x" * 10_000_000,), GREEDY))
+    assert isinstance(failed, Failed)
+    assert "at least" in failed.message
+    assert failed.num_prompt_tokens > 256
+
+
+@pytest.mark.parametrize("prompt", [(), ("",), (5, 10_000), (-1,)])
+def test_prompts_that_are_no_prompts_fail_alone(
+    engine: Engine, prompt: tuple[str | int, ...]
+) -> None:
+    (failed,) = engine.submit(Generate(1, prompt, GREEDY))
+    assert isinstance(failed, Failed)
+    assert failed.kind == "invalid_request"
+    assert engine.is_idle
+
+
+def test_token_ids_and_text_can_be_mixed(engine: Engine, backend: LlamaCppBackend) -> None:
+    ids = tuple(backend.tokenize("hel", is_first=False))
+    engine.submit(Generate(1, (*ids, "lo"), GREEDY))
+    mixed = text_of(finish(engine), 1)
+    assert mixed == complete(engine, "hello", GREEDY)[0]
+
+
+def test_echo_begins_with_the_prompt(engine: Engine) -> None:
+    answer, _ = complete(engine, "hello", GREEDY)
+    messages = engine.submit(Generate(1, ("hello",), GREEDY, echo=True)) + finish(engine)
+    assert text_of(messages, 1) == "hello" + answer
+
+
+def test_a_full_kv_cache_fails_one_request_and_spares_the_others(
+    engine: Engine, backend: LlamaCppBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, _ = complete(engine, "spared", GREEDY)
+    step = backend.step
+    calls = 0
+
+    def full_once(work: list[Work]) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise OutOfMemory
+        return step(work)
+
+    monkeypatch.setattr(backend, "step", full_once)
+    engine.submit(Generate(1, ("spared",), GREEDY))
+    engine.submit(Generate(2, ("failed",), GREEDY))
+    messages = finish(engine)
+    assert text_of(messages, 1) == expected
+    (failed,) = [m for m in messages if isinstance(m, Failed)]
+    assert (failed.id, failed.kind) == (2, "internal")

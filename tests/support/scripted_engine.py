@@ -1,0 +1,105 @@
+"""An engine process for faults: speaks the protocol, and misbehaves as its model's path says.
+
+Run as a script by `EngineProcess(command=...)`. The prompt's first piece is echoed word by word.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from edgellm.protocol import (
+    Accepted,
+    Cancel,
+    Delta,
+    Done,
+    Failed,
+    Generate,
+    Load,
+    ModelInfo,
+    Progress,
+    Ready,
+    Shutdown,
+    encode_frames,
+    read_frame,
+)
+from edgellm.types import Timings, Usage
+
+INFO = ModelInfo(
+    description="scripted",
+    architecture="none",
+    num_params=0,
+    size_bytes=0,
+    num_layers=0,
+    context=100,
+    trained_context=100,
+    parallel=4,
+    vocab_size=10,
+    chat_template=None,
+    bos_token="",
+    eos_token="",
+    control_tokens=(),
+)
+
+
+def send(*messages: object) -> None:
+    sys.stdout.buffer.write(encode_frames(messages))  # type: ignore[arg-type]
+    sys.stdout.buffer.flush()
+
+
+def generate(request: Generate) -> None:
+    words = str(request.prompt[0]).split()
+    send(Accepted(request.id, len(words)))
+    for word in words:
+        match word:
+            case "die":
+                os.kill(os.getpid(), 9)
+            case "exit":
+                sys.stderr.write("last words of the engine\n")
+                sys.exit(7)
+            case "garbage":
+                sys.stdout.buffer.write(b"this is no frame at all")
+                sys.stdout.buffer.flush()
+            case "fail":
+                send(Failed(request.id, "internal", "it failed", "try another"))
+                return
+            case "hang":
+                return
+        send(Delta(request.id, word))
+    send(Done(request.id, "stop", Usage(len(words), len(words)), Timings()))
+
+
+def load(request: Load) -> None:
+    behaviour = Path(request.path).name
+    if behaviour == "broken":
+        send(Failed(None, "load", "it is broken", "mend it"))
+        sys.exit(1)
+    if behaviour == "dies-once" and not Path(request.path + ".died").exists():
+        Path(request.path + ".died").touch()
+        sys.exit(1)
+    if behaviour == "slow":
+        send(Progress(0.5))
+        time.sleep(1.0)
+    if behaviour == "noisy":
+        sys.stderr.write("x" * 1_000_000 + "\n")
+        sys.stderr.flush()
+    send(Progress(1.0), Ready(INFO, 0.1))
+
+
+def main() -> None:
+    while (message := read_frame(sys.stdin.buffer.read)) is not None:
+        match message:
+            case Load():
+                load(message)
+            case Generate():
+                generate(message)
+            case Cancel():
+                Path(os.environ.get("CANCEL_LOG", os.devnull)).write_text(str(message.id))
+            case Shutdown():
+                return
+
+
+if __name__ == "__main__":
+    main()
