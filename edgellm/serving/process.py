@@ -1,0 +1,300 @@
+"""One engine process: starts it, keeps it alive, and brings each request's frames to its caller.
+
+States: stopped -> starting -> ready -> draining -> stopped, or crashed. A crash fails the running
+requests and starts a new process: at once after a crash out of a healthy life, later and later
+(`Backoff`) when it keeps dying. A model that cannot be loaded is not tried again by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from typing import TypeAlias, assert_never
+
+from edgellm.errors import (
+    ContextLengthExceeded,
+    EngineBusy,
+    EngineCrashed,
+    EngineError,
+    EngineLoadError,
+    InvalidRequest,
+)
+from edgellm.protocol import (
+    Accepted,
+    Cancel,
+    Delta,
+    Done,
+    Failed,
+    FrameBuffer,
+    FromEngine,
+    Generate,
+    Load,
+    ModelInfo,
+    Progress,
+    Ready,
+    Shutdown,
+    Stats,
+    ToEngine,
+    encode_frames,
+)
+from edgellm.serving.backoff import Backoff
+from edgellm.types import EngineState, EngineStats, Sampling
+
+logger = logging.getLogger(__name__)
+
+ENGINE_COMMAND = (sys.executable, "-m", "edgellm.engine")
+SHUTDOWN_SECONDS = 3.0
+STDERR_LINES = 30
+READ_BYTES = 1 << 16
+
+Answer: TypeAlias = Accepted | Delta | Done
+
+
+class EngineProcess:
+    """A model and the child process that computes it."""
+
+    def __init__(
+        self, load: Load, command: Sequence[str] = ENGINE_COMMAND, backoff: Backoff | None = None
+    ) -> None:
+        self.state: EngineState = "stopped"
+        self.progress = 0.0
+        self.model: ModelInfo | None = None
+        self.load_seconds = 0.0
+        self.stats = EngineStats()
+        self.error: EngineError | None = None  # why it is not ready; None while all is well
+        self.last_crash: str | None = None
+        self.num_restarts = 0
+        self.pid: int | None = None
+        self._load = load
+        self._command = tuple(command)
+        self._backoff = backoff or Backoff()
+        self._process: asyncio.subprocess.Process | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._changed = asyncio.Condition()
+        self._ids = itertools.count(1)
+        self._answers: dict[int, asyncio.Queue[Answer | Exception]] = {}
+        self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
+
+    # -- for callers ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to load the model, unless that was begun already."""
+        if self._life is None or self._life.done():
+            self.state, self.error = "starting", None
+            self._life = asyncio.create_task(self._live(), name=f"engine {self._load.path}")
+
+    async def ensure_ready(self) -> ModelInfo:
+        """The loaded model; starts the process if need be. Any number of callers start it once.
+
+        Raises:
+            EngineLoadError: the model cannot be loaded.
+            EngineBusy: the server is shutting down.
+        """
+        if self.state == "ready" and self.model is not None:
+            return self.model
+        if self.state == "draining":
+            raise EngineBusy("The server is shutting down.")
+        self.start()
+        async with self._changed:
+            await self._changed.wait_for(self._is_settled)
+        if self.state == "ready" and self.model is not None:
+            return self.model
+        raise self.error or EngineBusy("The server is shutting down.")
+
+    async def generate(
+        self, prompt: tuple[str | int, ...], sampling: Sampling, *, echo: bool = False
+    ) -> AsyncGenerator[Answer, None]:
+        """Complete a prompt: Accepted, any number of Delta, Done. Closing it cancels the work.
+
+        Raises:
+            RequestError: the prompt cannot be computed.
+            EngineError: there is no engine, or it died on the way.
+        """
+        await self.ensure_ready()
+        id_ = next(self._ids)
+        answers = self._answers[id_] = asyncio.Queue()
+        is_over = False
+        try:
+            await self._send([Generate(id_, prompt, sampling, echo)])
+            while not is_over:
+                answer = await answers.get()
+                is_over = isinstance(answer, (Done, Exception))
+                if isinstance(answer, Exception):
+                    raise answer
+                yield answer
+        finally:
+            del self._answers[id_]
+            if not is_over:
+                self._write([Cancel(id_)])
+
+    async def aclose(self) -> None:
+        """End the process: politely, then by force."""
+        self._set_state("draining")
+        if self._process is not None and self._process.returncode is None:
+            self._write([Shutdown()])
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._process.wait(), SHUTDOWN_SECONDS)
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.gather(self._life, return_exceptions=True)
+        self._set_state("stopped")
+        await self._announce()
+
+    # -- the process's life ---------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        """Run processes one after the other until closed, or until loading fails for good."""
+        while True:
+            try:
+                await self._run_once()
+            except EngineLoadError as error:
+                self._fail_all(error)
+                self._set_state("crashed", error)
+                await self._announce()
+                logger.error("%s %s", error.message, error.hint)
+                return
+            except EngineCrashed as error:
+                if self.state == "draining":  # it did what it was told
+                    self._fail_all(EngineBusy("The server is shutting down."))
+                    return
+                self.last_crash = error.message
+                self._fail_all(error)
+                self._set_state("crashed", error)
+                await self._announce()
+                delay = self._backoff.next_delay()
+                logger.error("%s Starting a new one in %.1f s.", error.message, delay)
+                await asyncio.sleep(delay)
+                self.num_restarts += 1
+
+    async def _run_once(self) -> None:
+        """One process from start to end. Always raises: what ended it."""
+        self._set_state("starting", self.error)
+        self.progress, self.stats = 0.0, EngineStats()
+        process = await self._spawn()
+        drain = asyncio.create_task(self._drain_stderr(process))
+        try:
+            self._write([self._load])
+            await self._read_frames(process)
+            await process.wait()
+            await drain
+            raise EngineCrashed(*self._obituary(process.returncode))
+        finally:
+            self._process = self.pid = None
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            drain.cancel()
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=pipe, stdout=pipe, stderr=pipe
+            )
+        except OSError as error:
+            raise EngineLoadError(f"The engine process cannot be started: {error}.") from error
+        self._process, self.pid = process, process.pid
+        return process
+
+    async def _read_frames(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        frames = FrameBuffer()
+        while data := await process.stdout.read(READ_BYTES):
+            for message in frames.feed(data):
+                await self._receive(message)
+
+    async def _receive(self, message: FromEngine) -> None:
+        match message:
+            case Accepted() | Delta() | Done():
+                self._deliver(message.id, message)
+            case Failed():
+                if message.id is None:
+                    raise _engine_failure(message)
+                self._deliver(message.id, _request_failure(message))
+            case Stats():
+                self.stats = message.stats
+            case Progress():
+                self.progress = message.fraction
+            case Ready():
+                self.model, self.load_seconds = message.model, message.load_seconds
+                self._backoff.start()
+                self._set_state("ready")
+                await self._announce()
+            case _:
+                assert_never(message)
+
+    def _deliver(self, id_: int, answer: Answer | Exception) -> None:
+        if id_ in self._answers:  # else: cancelled meanwhile
+            self._answers[id_].put_nowait(answer)
+
+    def _fail_all(self, error: EngineError) -> None:
+        for answers in self._answers.values():
+            answers.put_nowait(error)
+
+    async def _drain_stderr(self, process: asyncio.subprocess.Process) -> None:
+        """Always read, or the child blocks on a full pipe; remember the end for the obituary."""
+        assert process.stderr is not None
+        self._stderr.clear()
+        while data := await process.stderr.read(READ_BYTES):
+            for line in data.decode("utf-8", "replace").splitlines():
+                self._stderr.append(line)
+                logger.debug("engine: %s", line)
+
+    def _obituary(self, status: int | None) -> tuple[str, str]:
+        """The message and the hint for a process that ended by itself."""
+        how = f"by signal {-status}" if status is not None and status < 0 else f"status {status}"
+        lines = [line for line in self._stderr if line.strip()]
+        hint = f"Its last words: {' | '.join(lines[-3:])}" if lines else ""
+        if status == -9:
+            hint = "Signal 9 is often the kernel's out-of-memory killer: see dmesg. " + hint
+        return f"The engine process died ({how}).", hint.strip()
+
+    # -- small things ---------------------------------------------------------------------------
+
+    def _is_settled(self) -> bool:
+        """Whether there is nothing to wait for: it is ready, or it will not be."""
+        is_given_up = self._life is None or self._life.done() or bool(self._life.cancelling())
+        is_hopeless = self.state == "crashed" and isinstance(self.error, EngineLoadError)
+        return self.state == "ready" or is_hopeless or is_given_up or self.state == "draining"
+
+    def _set_state(self, state: EngineState, error: EngineError | None = None) -> None:
+        self.state, self.error = state, error
+
+    async def _announce(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _send(self, messages: list[ToEngine]) -> None:
+        self._write(messages)
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(ConnectionError):  # the reader will tell what happened
+                await self._process.stdin.drain()
+
+    def _write(self, messages: list[ToEngine]) -> None:
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.write(encode_frames(messages))
+
+
+def _engine_failure(failed: Failed) -> EngineError:
+    kind = EngineLoadError if failed.kind == "load" else EngineCrashed
+    return kind(failed.message, failed.hint)
+
+
+def _request_failure(failed: Failed) -> Exception:
+    match failed.kind:
+        case "context_length":
+            return ContextLengthExceeded(
+                failed.num_prompt_tokens, failed.context, message=failed.message
+            )
+        case "invalid_request":
+            return InvalidRequest(failed.message, failed.hint, param="prompt")
+        case "load" | "internal":
+            return EngineError(failed.message, failed.hint)
+        case _:
+            assert_never(failed.kind)
