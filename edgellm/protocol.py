@@ -121,6 +121,7 @@ class Failed(Struct, frozen=True, tag="failed"):
     kind: FailureKind
     message: str
     hint: str = ""
+    param: str = "prompt"  # with kind "invalid_request"
     num_prompt_tokens: int = 0  # with kind "context_length"
     context: int = 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
 from edgellm.backends.base import OutOfMemory, Sampled, TokenBackend, Work
@@ -32,6 +32,14 @@ from edgellm.protocol import (
 from edgellm.types import EngineStats, FinishReason
 
 STATS_SECONDS = 0.1
+
+
+class _Refusal(Exception):
+    """A request that cannot be computed; `param` names the field."""
+
+    def __init__(self, message: str, param: str) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class Engine:
@@ -67,9 +75,10 @@ class Engine:
         if shortest >= context:  # not worth tokenising
             return [_too_long(request.id, shortest, context, "at least ")]
         try:
+            self._check_tokens(request.sampling.logit_bias, "logit_bias")
             prompt = self._tokenize(request)
-        except ValueError as error:
-            return [Failed(request.id, "invalid_request", str(error))]
+        except _Refusal as refusal:
+            return [Failed(request.id, "invalid_request", str(refusal), param=refusal.param)]
         if len(prompt) >= context:
             return [_too_long(request.id, len(prompt), context)]
         sampling = resolve(request.sampling, self._backend.model.sampling)
@@ -106,30 +115,32 @@ class Engine:
 
     def _fewest_tokens(self, request: Generate) -> int:
         """A lower bound for the prompt's tokens, without looking at the text."""
-        num_ids = sum(isinstance(piece, int) for piece in request.prompt)
-        if self._max_bytes_per_token is None:
-            return num_ids
         num_chars = sum(len(piece) for piece in request.prompt if isinstance(piece, str))
-        return num_ids + num_chars // self._max_bytes_per_token
+        if self._max_bytes_per_token is None:
+            return 0
+        return num_chars // self._max_bytes_per_token
 
     def _tokenize(self, request: Generate) -> list[int]:
         tokens: list[int] = []
         for index, piece in enumerate(request.prompt):
             if isinstance(piece, int):
-                self._check_token(piece)
+                self._check_tokens((piece,), "prompt")
                 tokens.append(piece)
             else:
                 tokens += self._backend.tokenize(piece, is_first=index == 0)
         if not tokens:
-            raise ValueError("The prompt is empty.")
+            raise _Refusal("The prompt is empty.", "prompt")
         return tokens
 
-    def _check_token(self, token: int) -> None:
-        if not 0 <= token < self._backend.model.vocab_size:
-            raise ValueError(
-                f"The prompt holds the token id {token}, but this model's ids go from 0 to "
-                f"{self._backend.model.vocab_size - 1}."
-            )
+    def _check_tokens(self, tokens: Iterable[int], param: str) -> None:
+        num_vocab = self._backend.model.vocab_size
+        for token in tokens:
+            if not 0 <= token < num_vocab:
+                raise _Refusal(
+                    f"{param} holds the token id {token}, but this model's ids go from 0 to "
+                    f"{num_vocab - 1}.",
+                    param,
+                )
 
     def _commit(self, work: list[Work], sampled: list[Sampled | None]) -> Iterator[FromEngine]:
         self._num_steps += 1

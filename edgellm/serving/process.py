@@ -293,7 +293,7 @@ def _request_failure(failed: Failed) -> Exception:
                 failed.num_prompt_tokens, failed.context, message=failed.message
             )
         case "invalid_request":
-            return InvalidRequest(failed.message, failed.hint, param="prompt")
+            return InvalidRequest(failed.message, failed.hint, param=failed.param)
         case "load" | "internal":
             return EngineError(failed.message, failed.hint)
         case _:

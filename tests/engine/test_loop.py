@@ -208,6 +208,12 @@ def test_prompts_that_are_no_prompts_fail_alone(
     assert engine.is_idle
 
 
+def test_a_bias_for_a_token_that_does_not_exist_is_refused(engine: Engine) -> None:
+    (failed,) = engine.submit(Generate(1, ("x",), Sampling(logit_bias={10_000: 1.0})))
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.param) == ("invalid_request", "logit_bias")
+
+
 def test_token_ids_and_text_can_be_mixed(engine: Engine, backend: LlamaCppBackend) -> None:
     ids = tuple(backend.tokenize("hel", is_first=False))
     engine.submit(Generate(1, (*ids, "lo"), GREEDY))

@@ -1,0 +1,209 @@
+"""Which computed tokens can be used again: a radix tree over all that the KV cache holds.
+
+Every sequence whose tokens are in the KV cache, running or finished, is a path from the root; the
+tree answers which of them shares the longest beginning with a new prompt. A finished sequence
+stays until its cells are needed, the one that was used longest ago goes first. The tree only keeps
+books: the engine tells the backend to share (`copy`) and to forget (`end`).
+
+A cell is one token's place in the KV cache. Sequences that share a beginning share its cells, so
+the cells in use are the lengths of the tree's edges, and nothing is counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Tokens
+from typing import NamedTuple, Protocol
+
+
+class Match(NamedTuple):
+    """The first `length` tokens of a prompt are those of the sequence in `slot`."""
+
+    slot: int
+    length: int
+
+
+class PrefixCache(Protocol):
+    """Finds computed beginnings, and chooses what to forget."""
+
+    def match(self, tokens: Tokens[int]) -> Match | None:
+        """The sequence that shares the longest beginning with `tokens`; None if none does."""
+
+    def insert(self, slot: int, tokens: Tokens[int]) -> None:
+        """`slot` holds, or is about to compute, `tokens`: all of them, from the first."""
+
+    def release(self, slot: int) -> bool:
+        """`slot` is finished. True if its tokens stay and the slot with them."""
+
+    def remove(self, slot: int) -> None:
+        """`slot` is forgotten."""
+
+    def evict(self) -> int | None:
+        """The finished slot to forget next, already removed here; None if there is none."""
+
+    @property
+    def num_cells(self) -> int:
+        """Cells that all known sequences take together."""
+
+
+class NoCache:
+    """Nothing is used again: the reference for tests, and the off-switch."""
+
+    def __init__(self) -> None:
+        self._lengths: dict[int, int] = {}
+
+    @property
+    def num_cells(self) -> int:
+        return sum(self._lengths.values())
+
+    def match(self, tokens: Tokens[int]) -> Match | None:
+        return None
+
+    def insert(self, slot: int, tokens: Tokens[int]) -> None:
+        self._lengths[slot] = len(tokens)
+
+    def release(self, slot: int) -> bool:
+        return False
+
+    def remove(self, slot: int) -> None:
+        del self._lengths[slot]
+
+    def evict(self) -> int | None:
+        return None
+
+
+class _Node:
+    """An edge of the tree with the node that it leads to."""
+
+    __slots__ = ("children", "parent", "slots", "tokens")
+
+    def __init__(self, parent: _Node | None, tokens: tuple[int, ...]) -> None:
+        self.parent = parent
+        self.tokens = tokens
+        self.children: dict[int, _Node] = {}  # by the first token of their edges
+        self.slots: set[int] = set()  # sequences that hold all tokens down to here
+
+
+class RadixCache:
+    """The tree (`PrefixCache`)."""
+
+    def __init__(self) -> None:
+        self._root = _Node(None, ())
+        self._ends: dict[int, _Node] = {}  # where each sequence's path ends
+        self._finished: dict[int, None] = {}  # the one used longest ago first
+        self._num_cells = 0
+
+    @property
+    def num_cells(self) -> int:
+        return self._num_cells
+
+    def match(self, tokens: Tokens[int]) -> Match | None:
+        node, length = self._root, 0
+        while child := node.children.get(tokens[length]) if length < len(tokens) else None:
+            shared = _num_shared(child.tokens, tokens, length)
+            length += shared
+            node = child
+            if shared < len(child.tokens):
+                break
+        if not length:
+            return None
+        slot = self._choose(node)
+        self._touch(slot)
+        return Match(slot, length)
+
+    def insert(self, slot: int, tokens: Tokens[int]) -> None:
+        if slot in self._ends:
+            self._unlink(slot)
+        node, position = self._root, 0
+        while position < len(tokens):
+            child = node.children.get(tokens[position])
+            if child is None:
+                child = self._grow(node, tuple(tokens[position:]))
+            else:
+                shared = _num_shared(child.tokens, tokens, position)
+                if shared < len(child.tokens):
+                    child = self._split(child, shared)
+            child.slots.add(slot)
+            position += len(child.tokens)
+            node = child
+        self._ends[slot] = node
+
+    def release(self, slot: int) -> bool:
+        end = self._ends[slot]
+        if len(end.slots) > 1 or end is self._root:  # another one holds all of it
+            self._touch(min(end.slots - {slot}, default=slot))
+            return False
+        for other in self._prefixes_of(slot):  # what they hold is held by this one now
+            self._finished.pop(other)
+            self._finished = {other: None, **self._finished}
+        self._finished[slot] = None
+        return True
+
+    def remove(self, slot: int) -> None:
+        self._finished.pop(slot, None)
+        self._unlink(slot)
+        del self._ends[slot]
+
+    def evict(self) -> int | None:
+        slot = next(iter(self._finished), None)
+        if slot is not None:
+            self.remove(slot)
+        return slot
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _choose(self, node: _Node) -> int:
+        """Any sequence through the node will do: they share the cells."""
+        return next((slot for slot in node.slots if slot in self._finished), min(node.slots))
+
+    def _touch(self, slot: int) -> None:
+        if slot in self._finished:
+            del self._finished[slot]
+            self._finished[slot] = None
+
+    def _prefixes_of(self, slot: int) -> list[int]:
+        """Finished sequences that end on the way to the end of `slot`."""
+        ends = {id(self._ends[other]): other for other in self._finished}
+        node, found = self._ends[slot].parent, []
+        while node is not None:
+            if id(node) in ends:
+                found.append(ends[id(node)])
+            node = node.parent
+        return found
+
+    def _grow(self, parent: _Node, tokens: tuple[int, ...]) -> _Node:
+        node = _Node(parent, tokens)
+        parent.children[tokens[0]] = node
+        self._num_cells += len(tokens)
+        return node
+
+    def _split(self, node: _Node, length: int) -> _Node:
+        """Cut an edge in two; gives the upper half."""
+        assert node.parent is not None
+        upper = _Node(node.parent, node.tokens[:length])
+        upper.slots = set(node.slots)
+        upper.children = {node.tokens[length]: node}
+        node.parent.children[node.tokens[0]] = upper
+        node.parent, node.tokens = upper, node.tokens[length:]
+        return upper
+
+    def _unlink(self, slot: int) -> None:
+        """Take a sequence out of its path; edges that nobody holds go."""
+        node: _Node | None = self._ends[slot]
+        while node is not None and node.parent is not None:
+            parent = node.parent
+            node.slots.discard(slot)
+            if not node.slots:
+                del parent.children[node.tokens[0]]
+                self._num_cells -= len(node.tokens)
+            node = parent
+
+
+def _num_shared(edge: tuple[int, ...], tokens: Tokens[int], begin: int) -> int:
+    """How many tokens of `edge` are those of `tokens` from `begin` on."""
+    if edge == tuple(tokens[begin : begin + len(edge)]):
+        return len(edge)
+    pairs = zip(edge, tokens[begin : begin + len(edge)], strict=False)
+    return next(
+        (index for index, (ours, theirs) in enumerate(pairs) if ours != theirs),
+        min(len(edge), len(tokens) - begin),
+    )
