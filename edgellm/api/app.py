@@ -1,0 +1,61 @@
+"""The HTTP application: dialects, health and error handling around one router.
+
+It neither starts nor closes the router: whoever made it does (`cli/serve.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+from starlette.middleware.cors import CORSMiddleware
+
+from edgellm import __version__
+from edgellm.api.errors import install_error_handlers
+from edgellm.api.health import health_routes
+from edgellm.api.openai import openai_routes
+from edgellm.api.openai_schema import ChatCompletionBody, CompletionBody
+from edgellm.serving.router import Router
+
+MAX_BODY_BYTES = 32 * 2**20
+
+
+class EdgellmAPI(FastAPI):
+    """FastAPI, with the bodies that our dialects validate by themselves in its documentation."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            _, bodies = models_json_schema(
+                [(ChatCompletionBody, "validation"), (CompletionBody, "validation")],
+                ref_template="#/components/schemas/{model}",
+            )
+            schema.setdefault("components", {}).setdefault("schemas", {}).update(bodies["$defs"])
+            self.openapi_schema = schema
+        return self.openapi_schema
+
+
+def create_app(
+    router: Router,
+    *,
+    cors_origins: tuple[str, ...] = (),
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> FastAPI:
+    """An ASGI application that answers from `router`.
+
+    Args:
+        cors_origins: web origins whose pages may call the API; "*" for any. None by default.
+        max_body_bytes: a larger request body is a 413.
+    """
+    # No /docs: its page loads scripts from a CDN, and these devices are offline.
+    app = EdgellmAPI(title="edgellm", version=__version__, docs_url=None, redoc_url=None)
+    app.state.router = router
+    install_error_handlers(app)
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"]
+        )
+    app.include_router(health_routes(router))
+    app.include_router(openai_routes(router, max_body_bytes))
+    return app

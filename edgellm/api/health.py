@@ -1,0 +1,83 @@
+"""`GET /health` for people, scripts and load balancers, and `GET /` for whoever opens the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from edgellm import __version__
+from edgellm.serving.router import Router
+from edgellm.types import ModelStatus
+
+
+def health_routes(router: Router) -> APIRouter:
+    routes = APIRouter(tags=["edgellm"])
+
+    @routes.get("/health")
+    async def health() -> Response:
+        """200 when the default model is ready, 503 with the reason when it is not."""
+        status, body = to_health(router.statuses())
+        return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+    @routes.get("/")
+    async def about() -> dict[str, str]:
+        return {
+            "name": "edgellm",
+            "version": __version__,
+            "models": "/v1/models",
+            "health": "/health",
+            "openapi": "/openapi.json",
+        }
+
+    return routes
+
+
+def to_health(models: tuple[ModelStatus, ...]) -> tuple[int, dict[str, Any]]:
+    """The HTTP status and the body. The first model is the default one, and speaks for all."""
+    if not models:
+        return 503, {"status": "failed", "error": "No model is served.", "models": []}
+    default = models[0]
+    body: dict[str, Any] = {"status": health_word(default), "model": default.id}
+    if default.state == "starting":
+        body["progress"] = default.progress
+    if default.error is not None:
+        body |= {"error": default.error, "hint": default.hint}
+    body["models"] = [_to_detail(model) for model in models]
+    return (200 if default.state == "ready" else 503), body
+
+
+def health_word(model: ModelStatus) -> str:
+    """ok | loading | stopped | draining | crashed | failed (a load that went wrong)."""
+    match model.state:
+        case "ready":
+            return "ok"
+        case "starting":
+            return "loading"
+        case "stopped":
+            return "stopped" if model.error is None else "failed"
+        case state:
+            return state
+
+
+def _to_detail(model: ModelStatus) -> dict[str, Any]:
+    stats = model.stats
+    return {
+        "id": model.id,
+        "state": model.state,
+        "progress": model.progress,
+        "context": model.context,
+        "parallel": model.parallel,
+        "restarts": model.num_restarts,
+        "error": model.error,
+        "last_crash": model.last_crash,
+        "stats": {
+            "running": stats.num_running,
+            "waiting": stats.num_waiting,
+            "prompt_tokens": stats.num_prompt_tokens,
+            "generated_tokens": stats.num_generated_tokens,
+            "steps": stats.num_steps,
+        },
+    }

@@ -1,0 +1,294 @@
+"""OpenAI's request bodies -> `GenerateRequest`s. Pure.
+
+What a valid JSON field means is decided here, and what this server cannot do is refused here, by
+name: nothing that would change the answer is ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from edgellm.api.openai_schema import (
+    MAX_INT,
+    AssistantToolCall,
+    ChatCompletionBody,
+    ChatMessage,
+    CompletionBody,
+    ContentPart,
+    SamplingFields,
+    ToolDefinition,
+)
+from edgellm.api.validation import bad_type, bad_value, missing, shown, unsupported
+from edgellm.errors import InvalidRequest
+from edgellm.types import GenerateRequest, Message, Sampling, Tool, ToolCall
+
+MAX_ANSWERS = 128  # of one request: prompts x n
+
+Prompt = str | tuple[int, ...]
+
+
+def chat_to_requests(body: ChatCompletionBody, model: str) -> list[GenerateRequest]:
+    """One request per choice (`n`). Raises InvalidRequest."""
+    _refuse_unsupported_chat(body)
+    _check_stream_options(body)
+    if body.top_logprobs is not None and not body.logprobs:
+        raise InvalidRequest(
+            "'top_logprobs' is only allowed when 'logprobs' is true.", param="top_logprobs"
+        )
+    top_logprobs = (body.top_logprobs or 0) if body.logprobs else None
+    max_tokens = body.max_completion_tokens or body.max_tokens
+    messages = tuple(to_message(m, f"messages[{i}]") for i, m in enumerate(body.messages))
+    tools = tuple(to_tool(tool, f"tools[{i}]") for i, tool in enumerate(body.tools or ()))
+    if not is_tool_use_allowed(body.tool_choice):
+        tools = ()
+    return [
+        GenerateRequest(
+            model=model,
+            messages=messages,
+            tools=tools,
+            sampling=to_sampling(body, max_tokens, top_logprobs, choice),
+        )
+        for choice in range(body.n or 1)
+    ]
+
+
+def completion_to_requests(body: CompletionBody, model: str) -> list[GenerateRequest]:
+    """One request per prompt and choice, in the order of the choices' indices: the `n` answers
+    to the first prompt, then those to the second. Raises InvalidRequest."""
+    _refuse_unsupported_completion(body)
+    _check_stream_options(body)
+    prompts = to_prompts(body.prompt)
+    num_choices = body.n or 1
+    if len(prompts) * num_choices > MAX_ANSWERS:
+        raise InvalidRequest(
+            f"{len(prompts)} prompts with n={num_choices} are more than {MAX_ANSWERS} answers.",
+            "Send the prompts in several requests.",
+            param="prompt",
+        )
+    return [
+        GenerateRequest(
+            model=model,
+            prompt=prompt,
+            sampling=to_sampling(body, body.max_tokens, body.logprobs, choice),
+            echo=bool(body.echo),
+        )
+        for prompt in prompts
+        for choice in range(num_choices)
+    ]
+
+
+def to_sampling(
+    body: SamplingFields, max_tokens: int | None, top_logprobs: int | None, choice: int
+) -> Sampling:
+    repeat_penalty = body.repetition_penalty if body.repeat_penalty is None else body.repeat_penalty
+    return Sampling(
+        temperature=body.temperature,
+        top_p=body.top_p,
+        top_k=body.top_k,
+        min_p=body.min_p,
+        typical_p=body.typical_p,
+        repeat_penalty=repeat_penalty,
+        repeat_last_n=body.repeat_last_n,
+        presence_penalty=body.presence_penalty,
+        frequency_penalty=body.frequency_penalty,
+        seed=to_seed(body.seed, choice),
+        logit_bias=to_logit_bias(body.logit_bias),
+        max_tokens=max_tokens,
+        min_tokens=body.min_tokens or 0,
+        ignore_eos=bool(body.ignore_eos),
+        stop=tuple(body.stop or ()),
+        top_logprobs=top_logprobs,
+    )
+
+
+def to_seed(seed: int | None, choice: int) -> int | None:
+    """Any integer -> 0..2^32-2, another one for each choice. llama.cpp reads 2^32-1 as "draw one
+    yourself", so no seed may ever map to that."""
+    return None if seed is None else (seed + choice) % 0xFFFFFFFF
+
+
+def to_logit_bias(biases: dict[str, float] | None) -> dict[int, float]:
+    result: dict[int, float] = {}
+    for key, bias in (biases or {}).items():
+        if not (key.isascii() and key.isdigit() and len(key) <= 10 and int(key) <= MAX_INT):
+            raise bad_value("logit_bias", "token ids (integers) as keys", key)
+        result[int(key)] = bias
+    return result
+
+
+def to_message(message: ChatMessage, path: str) -> Message:
+    """Raises InvalidRequest that names the field below `path`."""
+    role = message.role
+    if role == "function":
+        raise unsupported(
+            "The role 'function' is not supported.",
+            "Use 'tools', and a message with the role 'tool' for the result.",
+            f"{path}.role",
+        )
+    content = to_text(message.content or [], f"{path}.content")
+    is_assistant, is_tool = role == "assistant", role == "tool"
+    tool_calls = tuple(_to_tool_call(call) for call in message.tool_calls or ())
+    if message.content is None and is_assistant:
+        content = message.refusal or ""
+    if message.content is None and not (is_assistant and (tool_calls or message.refusal)):
+        raise missing(f"{path}.content")
+    if is_tool and message.tool_call_id is None:
+        raise missing(f"{path}.tool_call_id")
+    return Message(
+        role="system" if role == "developer" else role,
+        content=content,
+        tool_calls=tool_calls if is_assistant else (),
+        tool_call_id=message.tool_call_id if is_tool else None,
+        name=message.name,
+    )
+
+
+def to_text(parts: list[ContentPart], path: str) -> str:
+    """Text parts, one per line as llama-server and vLLM join them."""
+    texts = []
+    for index, part in enumerate(parts):
+        match part.type:
+            case "text" | "refusal":
+                text = part.text if part.type == "text" else part.refusal
+                if text is None:
+                    raise missing(f"{path}[{index}].{part.type}")
+                texts.append(text)
+            case "image_url" | "input_audio" | "file" as kind:
+                sense = {"image_url": "see images", "input_audio": "hear audio"}
+                raise unsupported(
+                    f"This model cannot {sense.get(kind, 'read files')}.",
+                    "Send the content as text.",
+                    f"{path}[{index}]",
+                )
+            case other:
+                raise bad_value(f"{path}[{index}].type", "'text' or 'refusal'", other)
+    return "\n".join(texts)
+
+
+def to_tool(tool: ToolDefinition, path: str) -> Tool:
+    if tool.type != "function":
+        raise unsupported(
+            f"Tools of type {shown(tool.type)} are not supported.",
+            "Only tools of type 'function' are.",
+            f"{path}.type",
+        )
+    function = tool.function
+    if function is None:
+        raise missing(f"{path}.function")
+    parameters = function.parameters or {}
+    try:
+        json.dumps(parameters, allow_nan=False)
+    except ValueError:
+        raise bad_value(f"{path}.function.parameters", "finite numbers only", parameters) from None
+    return Tool(function.name, function.description or "", parameters)
+
+
+def is_tool_use_allowed(tool_choice: Any) -> bool:
+    """Raises InvalidRequest for a choice that would force a call, which only a grammar can."""
+    match tool_choice:
+        case None | "auto":
+            return True
+        case "none":
+            return False
+        case "required" | dict():
+            raise unsupported(
+                "This server cannot yet force the model to call a tool.",
+                "Use tool_choice 'auto', and ask for the call in a message.",
+                "tool_choice",
+            )
+        case str():
+            raise bad_value("tool_choice", "'auto' or 'none'", tool_choice)
+        case _:
+            raise bad_type("tool_choice", "'auto' or 'none'", tool_choice)
+
+
+def to_prompts(prompt: Any) -> list[Prompt]:
+    """The prompts of a field with four shapes. Raises InvalidRequest."""
+    match prompt:
+        case str():
+            return [prompt]
+        case [int(), *_]:
+            return [_to_token_ids(prompt, "prompt")]
+        case [_, *_]:
+            return [_to_prompt(item, f"prompt[{i}]") for i, item in enumerate(prompt)]
+        case []:
+            raise bad_value("prompt", "at least one prompt", prompt)
+        case _:
+            raise _bad_prompt("prompt", prompt)
+
+
+def _to_prompt(prompt: Any, path: str) -> Prompt:
+    match prompt:
+        case str():
+            return prompt
+        case list():
+            return _to_token_ids(prompt, path)
+        case _:
+            raise _bad_prompt(path, prompt)
+
+
+def _to_token_ids(ids: list[Any], path: str) -> tuple[int, ...]:
+    if not ids:
+        raise bad_value(path, "at least one token id", ids)
+    for index, token in enumerate(ids):
+        if type(token) is not int:  # a bool is an int to Python, not to JSON
+            raise bad_type(f"{path}[{index}]", "a token id (an integer)", token)
+        if not 0 <= token <= MAX_INT:
+            raise bad_value(f"{path}[{index}]", "a token id", token)
+    return tuple(ids)
+
+
+def _bad_prompt(path: str, prompt: Any) -> InvalidRequest:
+    return bad_type(path, "a string, an array of token ids, or an array of these", prompt)
+
+
+def _to_tool_call(call: AssistantToolCall) -> ToolCall:
+    return ToolCall(call.id, call.function.name, call.function.arguments)
+
+
+def _check_stream_options(body: SamplingFields) -> None:
+    if body.stream_options is not None and not body.stream:
+        raise InvalidRequest(
+            "'stream_options' is only allowed when 'stream' is true.", param="stream_options"
+        )
+
+
+def _refuse_unsupported_chat(body: ChatCompletionBody) -> None:
+    for field, value in (("functions", body.functions), ("function_call", body.function_call)):
+        if value:
+            raise unsupported(
+                f"'{field}' is not supported.", "Use 'tools' and 'tool_choice' instead.", field
+            )
+    if "audio" in (body.modalities or ()):
+        raise unsupported(
+            "This model cannot speak.", "Leave 'modalities' out, or send ['text'].", "modalities"
+        )
+    _refuse_structured_output(body.response_format)
+
+
+def _refuse_structured_output(response_format: Any) -> None:
+    match response_format:
+        case None | {"type": "text"}:
+            return
+        case {"type": "json_object" | "json_schema" as kind}:
+            raise unsupported(
+                f"This server cannot yet hold the model to response_format '{kind}'.",
+                "Ask for JSON in a message, and check the answer.",
+                "response_format",
+            )
+        case {"type": other}:
+            raise bad_value("response_format.type", "'text'", other)
+        case dict():
+            raise missing("response_format.type")
+        case _:
+            raise bad_type("response_format", "an object", response_format)
+
+
+def _refuse_unsupported_completion(body: CompletionBody) -> None:
+    if body.suffix:
+        raise unsupported(
+            "'suffix' is not supported.", "Write the infilling prompt yourself.", "suffix"
+        )
+    if body.best_of is not None and body.best_of != (body.n or 1):
+        raise unsupported("'best_of' is only supported when it equals 'n'.", "Use 'n'.", "best_of")
