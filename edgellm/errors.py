@@ -119,4 +119,4 @@ class PortInUse(EdgellmError):
 
 
 class ServerUnreachable(EdgellmError):
-    """No edgellm server answered at the address, or it answered with an error."""
+    """No edgellm server answered at the address."""

@@ -136,8 +136,8 @@ ToEngine: TypeAlias = Load | Generate | Cancel | Shutdown
 FromEngine: TypeAlias = Progress | Ready | Accepted | Delta | Done | Failed | Stats
 
 _encoder = msgspec.msgpack.Encoder()
-_to_engine = msgspec.msgpack.Decoder(ToEngine)
-_from_engine = msgspec.msgpack.Decoder(FromEngine)
+_to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
+_from_engine: msgspec.msgpack.Decoder[FromEngine] = msgspec.msgpack.Decoder(FromEngine)
 
 
 def encode_frames(messages: Iterable[ToEngine | FromEngine]) -> bytes:

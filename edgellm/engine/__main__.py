@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -31,7 +30,6 @@ Send: TypeAlias = Callable[[list[FromEngine]], None]
 
 def main() -> int:
     """Run the engine process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     frames_in, frames_out = _take_over_pipes()
 
     def send(messages: list[FromEngine]) -> None:

@@ -194,7 +194,7 @@ class EngineProcess:
         pipe = asyncio.subprocess.PIPE
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=pipe, stdout=pipe, stderr=pipe
+                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
             )
         except OSError as error:
             raise EngineLoadError(f"The engine process cannot be started: {error}.") from error

@@ -1,0 +1,42 @@
+"""The one map from errors to exit codes, and how an error is shown.
+
+1  something unexpected           3    the engine or the loading of a model
+2  usage, settings, model file    4    no server        5  port in use       130  Ctrl-C
+"""
+
+from __future__ import annotations
+
+from edgellm.cli.output import say
+from edgellm.errors import (
+    ConfigError,
+    EdgellmError,
+    EngineError,
+    ModelFileError,
+    PortInUse,
+    RequestError,
+    ServerUnreachable,
+)
+
+UNEXPECTED = 1
+INTERRUPTED = 130
+
+_EXIT_CODES: tuple[tuple[type[EdgellmError], int], ...] = (
+    (ConfigError, 2),
+    (ModelFileError, 2),
+    (RequestError, 2),
+    (EngineError, 3),
+    (ServerUnreachable, 4),
+    (PortInUse, 5),
+)
+
+
+def exit_code(error: EdgellmError) -> int:
+    """What the shell is told."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), UNEXPECTED)
+
+
+def show(error: EdgellmError) -> None:
+    """`error: …` and `hint: …` on stderr."""
+    say(f"error: {error.message}")
+    if error.hint:
+        say(f"hint: {error.hint}")

@@ -1,0 +1,139 @@
+"""`edgellm serve`: the OpenAI-compatible server, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edgellm.cli.output import say
+
+if TYPE_CHECKING:
+    import socket
+
+    from edgellm.cli.serving import RunningServer
+    from edgellm.config import Settings
+    from edgellm.serving.router import ServedModel
+
+
+def serve(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="MODEL.gguf", help="A GGUF file. [default: the built-in model]"),
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port; 0 picks a free one. [default: 8000]")
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option(help="Tokens of one sequence. [default: the model's own]")
+    ] = None,
+    parallel: Annotated[
+        int | None, typer.Option(help="Answers computed at a time. [default: 4]")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads. [default: as many as are usable]")
+    ] = None,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="One more name of the model. Repeatable."),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Web origin that may call the API. Repeatable."),
+    ] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning or error. [default: info]")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A settings file in TOML.")
+    ] = None,
+) -> None:
+    """Serve a model behind an OpenAI-compatible API."""
+    from edgellm.cli.settings import set_up_logging, user_settings
+
+    started = time.monotonic()
+    flags = {
+        "model": model,
+        "host": host,
+        "port": port,
+        "context": context,
+        "parallel": parallel,
+        "threads": threads,
+        "alias": alias,
+        "cors_origins": cors_origin,
+        "log_level": log_level,
+    }
+    settings = user_settings(flags, config)
+    set_up_logging(settings.log_level)
+    _serve(settings, started)
+
+
+def _serve(settings: Settings, started: float) -> None:
+    """The socket first, then the model file: both fail at once, before anything is loaded."""
+    from edgellm.cli.serving import bind, served_model
+
+    with bind(settings.host, settings.port) as listener:
+        model = served_model(settings.model, settings.alias)
+        if not _is_loopback(settings.host):
+            say(
+                f"warning: listening on {settings.host} without authentication: "
+                "everyone who can reach this address can use the model."
+            )
+        asyncio.run(_serve_until_stopped(listener, settings, model, started))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _serve_until_stopped(
+    listener: socket.socket, settings: Settings, model: ServedModel, started: float
+) -> None:
+    """Returns after a signal; raises EngineError when the model cannot be loaded."""
+    from edgellm import __version__
+    from edgellm.cli.serving import address_of, serving
+
+    url = address_of(listener)
+    say(f"edgellm {__version__} serving {model.id} on {url} (OpenAI base URL: {url}/v1)")
+    say("loading…")
+    async with serving(listener, settings, model) as server:
+        _stop_on_signals(server)
+        loading = asyncio.create_task(server.router.ready())
+        try:
+            await asyncio.wait({loading, server.task}, return_when=asyncio.FIRST_COMPLETED)
+            if not loading.done():  # stopped meanwhile
+                return
+            loading.result()
+            _say_ready(server, model.id, time.monotonic() - started)
+            await server.task
+        finally:
+            loading.cancel()
+
+
+def _stop_on_signals(server: RunningServer) -> None:
+    def stop() -> None:
+        say("stopping… (once more to stop at once)")
+        server.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+def _say_ready(server: RunningServer, model: str, seconds: float) -> None:
+    status = server.router.status(model)
+    say(
+        f"ready in {seconds:.1f} s: {model}, context {status.context}, {status.parallel} parallel"
+        f' — try: edgellm run --server {server.url} "What can you do?"'
+    )

@@ -1,0 +1,200 @@
+"""Running the server inside this process: for `serve`, and privately for `run` and `chat`.
+
+Imported only by commands that serve, for it takes the router along; FastAPI and uvicorn follow
+once the engine's process has been started, so that both load at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgellm.assets import builtin_model
+from edgellm.config import Settings
+from edgellm.errors import ConfigError, PortInUse
+from edgellm.serving.router import EngineOptions, Router, ServedModel
+from edgellm.store.sources.local import check_model_file
+
+if TYPE_CHECKING:
+    import uvicorn
+
+BUILTIN_ID = "pocket"
+STREAMS_GRACE_SECONDS = 4.0  # that running answers get once the server is told to stop
+_LAST_GRACE_SECONDS = 2.0  # after that, for their error events to leave
+_BACKLOG = 2048
+
+
+class RunningServer:
+    """A router and its HTTP server on a socket; `stop()` may be called from a signal handler."""
+
+    def __init__(self, url: str, router: Router, http: uvicorn.Server, task: asyncio.Task[None]):
+        self.url = url
+        self.router = router
+        self.task = task  # ends when the last connection is closed after `stop()`
+        self._http = http
+        self._closing: asyncio.Task[None] | None = None
+        self._is_hurried = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no more requests; running answers end by themselves, or with an error soon.
+
+        The second call does not wait for them.
+        """
+        if self._closing is None:
+            self._http.should_exit = True
+            self._closing = asyncio.create_task(self._end_streams())
+        else:
+            self._is_hurried.set()
+
+    async def aclose(self) -> None:
+        """Stop, and wait until the last connection is closed and the engine has ended."""
+        if self._closing is None:
+            self.stop()
+        assert self._closing is not None
+        await asyncio.gather(self.task, self._closing)
+
+    async def _end_streams(self) -> None:
+        """Closing the router fails what still runs, so that every stream gets its error event."""
+        hurried = asyncio.create_task(self._is_hurried.wait())
+        await asyncio.wait(
+            {self.task, hurried},
+            timeout=STREAMS_GRACE_SECONDS,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        hurried.cancel()
+        await self.router.aclose()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket, before anything slow is done. Port 0 picks a free one.
+
+    It listens at once: on Linux two sockets with SO_REUSEADDR can be bound to the same port as
+    long as neither listens, and early clients then wait in the queue instead of being refused.
+    """
+    family, address = _resolve(host, port)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _bind_error(error, host, port) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _resolve(host: str, port: int) -> tuple[int, tuple[object, ...]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigError(
+            f"The host '{host}' is not known: {error.strerror}.",
+            "Use --host 127.0.0.1 (this device only) or --host 0.0.0.0 (the network).",
+        ) from error
+    # `localhost` is often ::1 first, while clients are told 127.0.0.1.
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, address
+
+
+def _bind_error(error: OSError, host: str, port: int) -> PortInUse | ConfigError:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return PortInUse(host, port)
+        case errno.EACCES:
+            return ConfigError(
+                f"Port {port} may not be opened: permission denied.",
+                "Ports below 1024 belong to root; choose a larger one with --port.",
+            )
+        case errno.EADDRNOTAVAIL:
+            return ConfigError(
+                f"{host} is not an address of this device.",
+                "Use --host 127.0.0.1 (this device only) or --host 0.0.0.0 (the network).",
+            )
+    return ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}.")
+
+
+def address_of(listener: socket.socket) -> str:
+    """`http://host:port` as a client on this device calls it."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (not a binding)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def served_model(spec: str, aliases: tuple[str, ...] = ()) -> ServedModel:
+    """The model that a user named: a GGUF file, or "" (or its name) for the built-in one.
+
+    Raises:
+        ModelFileError: the file is absent or no GGUF.
+    """
+    if spec in ("", BUILTIN_ID) and not Path(spec or ".").is_file():
+        return ServedModel(BUILTIN_ID, check_model_file(builtin_model()), aliases)
+    path = check_model_file(Path(spec).expanduser())
+    return ServedModel(path.stem, path, aliases)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    listener: socket.socket, settings: Settings, model: ServedModel
+) -> AsyncIterator[RunningServer]:
+    """Serve `model` on `listener` while the block runs. The model may still be loading inside."""
+    options = EngineOptions(
+        context=settings.context, parallel=settings.parallel, threads=settings.threads
+    )
+    router = Router((model,), options)
+    await router.start()
+    try:
+        http = _http_server(router, settings)
+        task = asyncio.create_task(http.serve(sockets=[listener]))
+        server = RunningServer(address_of(listener), router, http, task)
+        try:
+            yield server
+        finally:
+            await server.aclose()
+    finally:
+        await router.aclose()
+
+
+@contextlib.asynccontextmanager
+async def local_server(settings: Settings, model: ServedModel) -> AsyncIterator[RunningServer]:
+    """A private server on a free loopback port, with the model loaded.
+
+    Raises:
+        EngineError: the model cannot be loaded.
+    """
+    with contextlib.closing(bind("127.0.0.1", 0)) as listener:
+        async with serving(listener, settings, model) as server:
+            await server.router.ready()
+            yield server
+
+
+def _http_server(router: Router, settings: Settings) -> uvicorn.Server:
+    """uvicorn without its own signal handling: the commands decide what Ctrl-C means.
+
+    That also keeps sse-starlette, which hooks uvicorn's handler, from cutting streams at once.
+    """
+    import uvicorn
+
+    from edgellm.api.app import create_app
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    config = uvicorn.Config(
+        create_app(router, cors_origins=settings.cors_origins),
+        log_config=None,
+        access_log=settings.log_level == "debug",
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=int(STREAMS_GRACE_SECONDS + _LAST_GRACE_SECONDS),
+    )
+    return Server(config)

@@ -1,0 +1,130 @@
+"""What `run` and `chat` share: a server to talk to, the prompt's parts, and one answer streamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, TextIO
+
+from msgspec import Struct
+
+from edgellm.cli.output import say
+from edgellm.types import Message, Timings, Usage
+
+if TYPE_CHECKING:
+    from edgellm.client import EdgellmClient
+
+
+_STDIN_PATIENCE_SECONDS = 1.0
+
+
+class Target(Struct, frozen=True):
+    """Where answers come from: a server's URL, or "" for a private one in this process.
+
+    `model` is a GGUF file for a private server, and a served model's name otherwise.
+    """
+
+    server: str = ""
+    model: str = ""
+
+    @property
+    def request_model(self) -> str:
+        """The name that requests carry; a private server has one model only."""
+        return self.model if self.server else ""
+
+
+class SamplingFlags(Struct, frozen=True):
+    """What the flags say of the answer; None leaves the model's own default."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+
+    def fields(self) -> dict[str, float | int | None]:
+        """As fields of the request."""
+        return {name: getattr(self, name) for name in self.__struct_fields__}
+
+
+class Answer(Struct):
+    """An answer as it comes in. What an interruption leaves of it is still an answer."""
+
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    timings: Timings | None = None
+
+
+def target(server: str | None, model: str | None) -> Target:
+    """The flags, else EDGELLM_SERVER."""
+    return Target(server or os.environ.get("EDGELLM_SERVER", ""), model or "")
+
+
+@contextlib.asynccontextmanager
+async def connect(where: Target) -> AsyncIterator[EdgellmClient]:
+    """A client of the server; a private one is started, and ended with the block."""
+    from edgellm.cli.settings import set_up_logging, user_settings
+    from edgellm.client import EdgellmClient
+
+    if where.server:
+        async with EdgellmClient(where.server, os.environ.get("EDGELLM_API_KEY")) as client:
+            yield client
+        return
+    from edgellm.cli.serving import local_server, served_model
+
+    settings = user_settings({"model": where.model or None})
+    set_up_logging("debug" if settings.log_level == "debug" else "warning")
+    model = served_model(settings.model)
+    async with local_server(settings, model) as server, EdgellmClient(server.url) as client:
+        yield client
+
+
+async def stream_answer(
+    client: EdgellmClient,
+    where: Target,
+    messages: tuple[Message, ...],
+    sampling: SamplingFlags,
+    answer: Answer,
+    show: Callable[[str], None],
+) -> None:
+    """Ask, and fill `answer` piece by piece; `show` gets each piece of its text."""
+    stream = client.stream_chat(messages, model=where.request_model, **sampling.fields())
+    async with contextlib.aclosing(stream):
+        async for delta in stream:
+            if delta.reasoning and not answer.reasoning and sys.stderr.isatty():
+                say("thinking…")
+            answer.reasoning += delta.reasoning
+            answer.text += delta.text
+            answer.finish_reason = delta.finish_reason or answer.finish_reason
+            answer.usage = delta.usage or answer.usage
+            answer.timings = delta.timings or answer.timings
+            if delta.text:
+                show(delta.text)
+
+
+def compose(prompt: str | None, stdin: TextIO | None) -> str:
+    """The prompt; what is piped in comes after it, or is the prompt."""
+    piped = ""
+    if stdin is not None and not stdin.isatty():
+        _say_if_waiting(stdin)
+        buffer = getattr(stdin, "buffer", None)  # a binary file is no reason for a traceback
+        piped = buffer.read().decode("utf-8", "replace") if buffer else stdin.read()
+    return "\n\n".join(part for part in ((prompt or "").strip(), piped.strip()) if part)
+
+
+def _say_if_waiting(stdin: TextIO) -> None:
+    """`ssh device edgellm run "…"` has an open stdin that nobody writes to: say why it waits."""
+    try:
+        is_ready = bool(select.select([stdin], [], [], _STDIN_PATIENCE_SECONDS)[0])
+    except (OSError, ValueError):  # not a file of the system, or on one that has no select
+        return
+    if not is_ready:
+        say("reading more of the prompt from stdin (Ctrl-D ends it, `< /dev/null` avoids it)…")
+
+
+def with_system(system: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The system message, if there is one, in front."""
+    return (Message("system", system), *messages) if system else messages

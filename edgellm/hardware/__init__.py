@@ -1,0 +1,1 @@
+"""What this device is: probes of files and commands, put together by `detect.detect(Host())`."""

@@ -1,0 +1,192 @@
+"""The server inside a process: its socket, its model, and how it stops while answers run."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, closing
+from pathlib import Path
+
+import pytest
+
+from edgellm.cli import serving
+from edgellm.cli.serving import address_of, bind, local_server, served_model
+from edgellm.client import EdgellmClient
+from edgellm.config import Settings
+from edgellm.errors import (
+    ConfigError,
+    EngineBusy,
+    EngineError,
+    EngineLoadError,
+    ModelFileError,
+    PortInUse,
+    ServerUnreachable,
+)
+from edgellm.serving.router import EngineOptions, ServedModel
+from edgellm.types import (
+    Event,
+    Finished,
+    GenerateRequest,
+    Message,
+    ModelStatus,
+    Started,
+    TextDelta,
+    Usage,
+)
+
+MODEL = ServedModel("m", Path("/m.gguf"))
+
+
+class ScriptedRouter:
+    """A router without engines: "slow" goes on until the router is closed."""
+
+    newest: ScriptedRouter
+    load_error: EngineLoadError | None = None
+
+    def __init__(self, models: tuple[ServedModel, ...], options: EngineOptions) -> None:
+        self.models, self.options = models, options
+        self.closed = asyncio.Event()
+        self.num_closes = 0
+        ScriptedRouter.newest = self
+
+    async def start(self) -> None:
+        pass
+
+    async def ready(self) -> None:
+        if self.load_error is not None:
+            raise self.load_error
+
+    async def aclose(self) -> None:
+        self.num_closes += 1
+        self.closed.set()
+
+    def statuses(self) -> tuple[ModelStatus, ...]:
+        return tuple(ModelStatus(m.id, "ready", 0, m.aliases) for m in self.models)
+
+    def status(self, name: str) -> ModelStatus:
+        return self.statuses()[0]
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[Event, None]:
+        yield Started(1)
+        yield TextDelta("a")
+        if request.messages[-1].content == "slow":
+            await self.closed.wait()
+            raise EngineBusy("The server is shutting down.")
+        yield Finished("stop", Usage(1, 1))
+
+
+@pytest.fixture(autouse=True)
+def router(monkeypatch: pytest.MonkeyPatch) -> type[ScriptedRouter]:
+    monkeypatch.setattr(serving, "Router", ScriptedRouter)
+    monkeypatch.setattr(serving, "STREAMS_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(ScriptedRouter, "load_error", None)
+    return ScriptedRouter
+
+
+def test_port_0_is_a_free_port_and_a_taken_one_is_an_error() -> None:
+    with closing(bind("127.0.0.1", 0)) as first:
+        port = first.getsockname()[1]
+        assert address_of(first) == f"http://127.0.0.1:{port}"
+        with pytest.raises(PortInUse, match=f"127.0.0.1:{port} is already in use"):
+            bind("127.0.0.1", port)
+    bind("127.0.0.1", port).close()
+
+
+def test_localhost_and_the_wildcard_have_addresses_that_clients_can_use() -> None:
+    for host in ("localhost", "0.0.0.0"):
+        with closing(bind(host, 0)) as listener:
+            assert address_of(listener).startswith("http://127.0.0.1:")
+
+
+def test_an_ipv6_address_gets_brackets() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    try:
+        listener = bind("::1", 0)
+    except ConfigError:
+        pytest.skip("no IPv6 loopback here")
+    with closing(listener):
+        assert address_of(listener).startswith("http://[::1]:")
+
+
+def test_hosts_that_cannot_be_listened_on() -> None:
+    with pytest.raises(ConfigError, match="not known"):
+        bind("no.such.host.invalid", 0)
+    with pytest.raises(ConfigError, match="not an address of this device"):
+        bind("192.0.2.1", 0)
+
+
+def test_the_served_model_is_named_by_its_file(tiny_model: Path) -> None:
+    model = served_model(str(tiny_model), ("x",))
+    assert (model.id, model.path, model.aliases) == ("tiny", tiny_model.resolve(), ("x",))
+    with pytest.raises(ModelFileError):
+        served_model("/no/such/file.gguf")
+
+
+def test_the_built_in_model_is_pocket(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+    monkeypatch.setattr(serving, "builtin_model", lambda: tiny_model)
+    assert served_model("").id == served_model("pocket").id == "pocket"
+    assert served_model("").path == tiny_model.resolve()
+
+
+def test_a_private_server_answers_and_is_gone_afterwards() -> None:
+    async def main() -> None:
+        settings = Settings(context=9, parallel=2, threads=1, port=1)
+        async with local_server(settings, MODEL) as server, EdgellmClient(server.url) as client:
+            assert (await client.health()).is_ready
+            stream = client.stream_chat([Message("user", "hi")])
+            assert "".join([delta.text async for delta in stream]) == "a"
+        router = ScriptedRouter.newest
+        assert router.options == EngineOptions(context=9, parallel=2, threads=1)
+        assert router.num_closes
+        async with EdgellmClient(server.url) as client:
+            with pytest.raises(ServerUnreachable):
+                await client.health()
+
+    asyncio.run(main())
+
+
+def test_a_private_server_whose_model_does_not_load(router: type[ScriptedRouter]) -> None:
+    router.load_error = EngineLoadError("It is broken.", "Fetch it again.")
+
+    async def main() -> None:
+        async with local_server(Settings(), MODEL):
+            raise AssertionError("the block must not run")
+
+    with pytest.raises(EngineLoadError, match="It is broken"):
+        asyncio.run(main())
+    assert router.newest.num_closes
+
+
+@pytest.mark.parametrize(("grace_seconds", "num_stops"), [(0.1, 1), (3600.0, 2)])
+def test_running_streams_end_with_an_error_event_when_the_server_stops(
+    monkeypatch: pytest.MonkeyPatch, grace_seconds: float, num_stops: int
+) -> None:
+    monkeypatch.setattr(serving, "STREAMS_GRACE_SECONDS", grace_seconds)
+
+    async def main() -> None:
+        async with local_server(Settings(), MODEL) as server, EdgellmClient(server.url) as client:
+            async with aclosing(client.stream_chat([Message("user", "slow")])) as stream:
+                while not (await anext(stream)).text:
+                    pass
+                for _ in range(num_stops):
+                    server.stop()
+                with pytest.raises(EngineError, match="shutting down"):
+                    async for _ in stream:
+                        pass
+            await server.task
+
+    asyncio.run(main())
+
+
+def test_cors_origins_reach_the_app() -> None:
+    import httpx
+
+    async def main() -> None:
+        settings = Settings(cors_origins=("http://page",))
+        async with local_server(settings, MODEL) as server, httpx.AsyncClient() as http:
+            answer = await http.get(server.url + "/health", headers={"Origin": "http://page"})
+            assert answer.headers["access-control-allow-origin"] == "http://page"
+
+    asyncio.run(main())

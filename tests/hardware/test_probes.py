@@ -1,0 +1,123 @@
+"""The probes, on captured devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgellm.hardware.detect import detect
+from edgellm.hardware.host import Host
+from edgellm.hardware.profile import Cpu, HardwareProfile, Memory
+
+DEVICES = Path(__file__).parent.parent / "fixtures" / "hardware"
+GIB = 1024**3
+
+
+def _detect(device: str) -> HardwareProfile:
+    return detect(Host(DEVICES / device))
+
+
+def test_a_raspberry_pi_5() -> None:
+    profile = _detect("raspberry-pi-5")
+    assert (profile.os, profile.arch) == ("linux", "aarch64")
+    assert profile.board == "Raspberry Pi 5 Model B Rev 1.0"
+    assert profile.cpu == Cpu(
+        model="4 x Cortex-A76",
+        num_cores=4,
+        num_allowed_cores=4,
+        features=("neon", "fp16", "dotprod"),
+    )
+    assert profile.memory == Memory(8256560 * 1024, 7421312 * 1024)
+
+
+def test_an_x86_laptop_under_an_affinity_mask() -> None:
+    profile = _detect("x86-laptop")
+    assert profile.arch == "x86_64"
+    assert profile.board is None
+    assert profile.cpu.model == "12th Gen Intel(R) Core(TM) i5-1235U"
+    assert profile.cpu.num_cores == 12
+    assert profile.cpu.num_usable_cores == 7
+    assert profile.cpu.features == ("avx", "avx2", "fma", "f16c", "bmi2", "avx_vnni")
+    assert profile.memory.limit_bytes is None
+
+
+def test_a_limit_on_the_parent_group_binds() -> None:
+    profile = _detect("cgroup-v2-limit")
+    # Of the 1.5 GiB in use, 1 GiB is file pages that can be dropped.
+    assert profile.memory == Memory(16 * GIB, 3 * GIB // 2, 2 * GIB)
+    assert profile.cpu.quota_cores == 1.5
+    assert profile.cpu.num_usable_cores == 2
+    assert profile.cpu.features == ("avx", "avx2", "avx512", "avx512_vnni")
+
+
+def test_version_1_groups_inside_a_container() -> None:
+    profile = _detect("cgroup-v1-docker")
+    assert profile.memory == Memory(4 * GIB, GIB // 2, GIB)
+    assert profile.cpu.quota_cores == 0.5
+    assert profile.cpu.num_usable_cores == 1
+
+
+def test_a_mac() -> None:
+    profile = _detect("macbook-m4-pro")
+    assert (profile.os, profile.arch) == ("darwin", "aarch64")
+    assert profile.cpu == Cpu(
+        model="Apple M4 Pro", num_cores=12, features=("neon", "fp16", "dotprod", "i8mm", "sme")
+    )
+    assert profile.memory == Memory(24 * GIB, (65536 + 131072 + 2048) * 16384)
+
+
+def test_a_device_that_tells_nothing_is_all_unknown() -> None:
+    assert _detect("empty") == HardwareProfile()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"proc/meminfo": "MemTotal: lots"},
+        {"proc/meminfo": "MemTotal: 4 kB", "proc/self/mountinfo": "1 2\n- cgroup2\n", "x": ""},
+        {"proc/cpuinfo": "", "proc/self/status": "Cpus_allowed_list:\n"},
+        {".commands/vm_stat": "nothing", ".commands/sysctl -n hw.memsize": "?"},
+        {".commands/uname -sm": ""},
+    ],
+)
+def test_broken_texts_become_unknown(tmp_path: Path, broken: dict[str, str]) -> None:
+    for name, text in broken.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    profile = detect(Host(tmp_path))
+    assert profile.cpu == Cpu()
+    assert profile.memory.available_bytes is None
+    assert profile.os is None
+
+
+def test_this_machine_tells_something() -> None:
+    profile = detect(Host())
+    assert profile.os in ("linux", "darwin")
+    assert profile.cpu.num_usable_cores
+    assert profile.memory.total_bytes
+
+
+def test_commands_that_fail_are_none() -> None:
+    host = Host()
+    assert host.run("echo", "hi") == "hi"
+    assert host.run("false") is None
+    assert host.run("no-such-command-anywhere") is None
+    assert host.read("/no/such/file") is None
+    assert host.read("/") is None
+
+
+@pytest.mark.parametrize(
+    ("cpu", "cores"),
+    [
+        (Cpu(), None),
+        (Cpu(num_cores=8), 8),
+        (Cpu(num_cores=8, num_allowed_cores=4), 4),
+        (Cpu(num_cores=8, num_allowed_cores=4, quota_cores=2.5), 3),
+        (Cpu(num_cores=8, quota_cores=0.1), 1),
+        (Cpu(num_cores=2, quota_cores=16.0), 2),
+    ],
+)
+def test_usable_cores(cpu: Cpu, cores: int | None) -> None:
+    assert cpu.num_usable_cores == cores
