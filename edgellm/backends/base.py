@@ -1,8 +1,8 @@
 """The seam between the engine and a runtime: what a runtime must be able to do, and in what words.
 
-A `TokenBackend` works on slots. A slot holds one sequence's KV cache and its sampler; the engine
-says which tokens to feed at which position, so a chunk of a prompt, a step of an answer and a
-draft to verify are all the same thing: `Work`.
+A `TokenBackend` works on slots. A slot holds one sequence's part of the KV cache; the engine says
+which tokens to feed at which position, so a chunk of a prompt and a step of an answer are the same
+thing: `Work`. Samplers are apart from slots, since a sequence may leave its slot and come back.
 """
 
 from __future__ import annotations
@@ -23,19 +23,23 @@ class BackendOptions(Struct, frozen=True):
 
     context: int = 0  # tokens of one sequence
     parallel: int = 1  # sequences at a time
+    cells: int = 0  # tokens of the whole KV cache; 0 = context * parallel
     threads: int = 0
 
 
 class Limits(Struct, frozen=True):
     """What one `step` takes."""
 
-    num_slots: int
-    context: int  # tokens that a slot may hold
+    parallel: int  # sequences that compute at a time
+    num_slots: int  # sequences that the KV cache can hold, those kept for later included
+    num_cells: int  # tokens that the KV cache can hold, shared ones counted once
+    context: int  # tokens that a sequence may have
+    can_share: bool  # whether `share` works on parts of a sequence
     batch_tokens: int  # of all the Work of one step together
 
 
 class Work(NamedTuple):
-    """Feed `tokens` to the sequence in `slot`, from position `start` on; then sample, if asked.
+    """Feed `tokens` to the sequence in `slot`, from position `start` on; then sample.
 
     `start` must be the number of tokens that the slot holds already.
     """
@@ -43,7 +47,7 @@ class Work(NamedTuple):
     slot: int
     start: int
     tokens: Sequence[int]
-    is_sampled: bool
+    sampler: int | None  # None = do not sample
 
 
 class Sampled(NamedTuple):
@@ -82,8 +86,11 @@ class TokenBackend(Protocol):
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""
 
-    def begin(self, slot: int, sampling: Sampling, prompt: Sequence[int]) -> None:
-        """Make an empty slot ready for a sequence; `sampling` has no None where it matters."""
+    def add_sampler(self, sampler: int, sampling: Sampling, prompt: Sequence[int]) -> None:
+        """Make a sampler of that number; `sampling` has no None where it matters."""
+
+    def remove_sampler(self, sampler: int) -> None:
+        """Free a sampler."""
 
     def step(self, work: Sequence[Work]) -> list[Sampled | None]:
         """Compute all of `work` at once; a result for each, None where nothing was sampled.
@@ -92,8 +99,11 @@ class TokenBackend(Protocol):
             OutOfMemory: no room in the KV cache.
         """
 
-    def end(self, slot: int) -> None:
-        """Forget the slot's sequence."""
+    def share(self, source: int, target: int, begin: int, end: int) -> None:
+        """Let slot `target` hold the tokens at positions [begin, end) of `source` as well."""
+
+    def forget(self, slot: int) -> None:
+        """Drop all that a slot holds."""
 
     def close(self) -> None:
         """Free everything."""

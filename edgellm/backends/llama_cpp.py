@@ -31,7 +31,9 @@ from edgellm.protocol import ModelInfo
 from edgellm.types import Sampling, TokenLogprob
 
 BATCH_TOKENS = 512
+KEPT_SLOTS = 32  # finished sequences that can be kept for their prefixes
 DEFAULT_CONTEXT = 4096  # per sequence, where nobody says: long enough for a chat on a small board
+TINY_PARAMS = 50_000_000  # below, threads wait for each other longer than they compute
 _ERROR_LEVEL = 4  # ggml_log_level: 2 info, 3 warn, 4 error, 5 continues the line before
 _DECODE_FAILURES = {1: "no room in the KV cache", 2: "aborted", -1: "invalid batch"}
 
@@ -73,8 +75,7 @@ class LlamaCppBackend:
         self._num_vocab: int = lib.llama_vocab_n_tokens(self._vocab)
         self._pieces: dict[int, bytes] = {}
         self._samplers: dict[int, SamplerChain] = {}
-        context = self._choose_context(options.context)
-        self._limits = Limits(options.parallel, context, BATCH_TOKENS)
+        self._limits = self._choose_limits(options)
         self._context = self._create_context(options)
         self._memory = lib.llama_get_memory(self._context)
         self._batch = lib.llama_batch_init(BATCH_TOKENS, 0, 1)
@@ -172,10 +173,13 @@ class LlamaCppBackend:
 
     # -- work -----------------------------------------------------------------------------------
 
-    def begin(self, slot: int, sampling: Sampling, prompt: Sequence[int]) -> None:
-        self._samplers[slot] = SamplerChain(
+    def add_sampler(self, sampler: int, sampling: Sampling, prompt: Sequence[int]) -> None:
+        self._samplers[sampler] = SamplerChain(
             self._lib, self._vocab, self._limits.context, sampling, prompt, self._end_tokens
         )
+
+    def remove_sampler(self, sampler: int) -> None:
+        self._samplers.pop(sampler).close()
 
     def step(self, work: Sequence[Work]) -> list[Sampled | None]:
         outputs = self._fill_batch(work)
@@ -186,7 +190,7 @@ class LlamaCppBackend:
             reason = _DECODE_FAILURES.get(status, "the computation failed")
             raise EngineError(f"llama_decode returned {status}: {reason}.")
         return [
-            self._sample(item.slot, output) if item.is_sampled else None
+            self._sample(item.sampler, output) if item.sampler is not None else None
             for item, output in zip(work, outputs, strict=True)
         ]
 
@@ -198,7 +202,7 @@ class LlamaCppBackend:
             self._token_view[begin:end] = item.tokens
             self._pos_view[begin:end] = range(item.start, item.start + len(item.tokens))
             self._logits_view[begin:end] = 0
-            self._logits_view[end - 1] = item.is_sampled
+            self._logits_view[end - 1] = item.sampler is not None
             for index in range(begin, end):
                 batch.n_seq_id[index] = 1
                 batch.seq_id[index][0] = item.slot
@@ -206,8 +210,8 @@ class LlamaCppBackend:
         batch.n_tokens = end
         return outputs
 
-    def _sample(self, slot: int, output: int) -> Sampled:
-        sampler = self._samplers[slot]
+    def _sample(self, number: int, output: int) -> Sampled:
+        sampler = self._samplers[number]
         token = sampler.sample(self._context, output)
         if sampler.top_logprobs is None:
             return Sampled(token, None)
@@ -227,29 +231,40 @@ class LlamaCppBackend:
             tuple((self._read_piece(int(t), with_control=True), float(logits[t])) for t in best),
         )
 
-    def end(self, slot: int) -> None:
-        self._samplers.pop(slot).close()
+    def share(self, source: int, target: int, begin: int, end: int) -> None:
+        self._lib.llama_memory_seq_cp(self._memory, source, target, begin, end)
+
+    def forget(self, slot: int) -> None:
         self._lib.llama_memory_seq_rm(self._memory, slot, -1, -1)
 
     def close(self) -> None:
-        for slot in list(self._samplers):
-            self.end(slot)
+        for sampler in list(self._samplers):
+            self.remove_sampler(sampler)
         self._lib.llama_batch_free(self._batch)
         self._lib.llama_free(self._context)
         self._lib.llama_model_free(self._model)
 
     # -- loading --------------------------------------------------------------------------------
 
-    def _choose_context(self, asked: int) -> int:
+    def _choose_limits(self, options: BackendOptions) -> Limits:
         trained: int = self._lib.llama_model_n_ctx_train(self._model)
-        return asked or min(trained, DEFAULT_CONTEXT)
+        context = options.context or min(trained, DEFAULT_CONTEXT)
+        cells = max(options.cells or context * options.parallel, context)
+        slots = min(options.parallel + KEPT_SLOTS, self._lib.llama_max_parallel_sequences())
+        can_share = not (
+            self._lib.llama_model_is_recurrent(self._model)
+            or self._lib.llama_model_is_hybrid(self._model)
+        )
+        return Limits(options.parallel, slots, cells, context, can_share, BATCH_TOKENS)
 
     def _create_context(self, options: BackendOptions) -> Any:
-        threads = options.threads or usable_threads()
+        is_tiny = self._lib.llama_model_n_params(self._model) < TINY_PARAMS
+        threads = options.threads or (1 if is_tiny else usable_threads())
         params = self._lib.llama_context_default_params()
-        params.n_ctx = self._limits.context * options.parallel
+        params.n_ctx = self._limits.num_cells
         params.n_batch = BATCH_TOKENS
-        params.n_seq_max = options.parallel
+        params.n_seq_max = self._limits.num_slots
+        params.n_outputs_max = self._limits.num_slots  # the least; else a whole batch's logits
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
         self._log.errors.clear()
@@ -276,7 +291,7 @@ class LlamaCppBackend:
             num_layers=lib.llama_model_n_layer(model),
             context=self._limits.context,
             trained_context=lib.llama_model_n_ctx_train(model),
-            parallel=self._limits.num_slots,
+            parallel=self._limits.parallel,
             vocab_size=self._num_vocab,
             chat_template=template.decode("utf-8", "replace") if template else None,
             bos_token=self._control_text(lib.llama_vocab_bos(self._vocab)),

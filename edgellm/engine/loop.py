@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
 from edgellm.backends.base import OutOfMemory, Sampled, TokenBackend, Work
+from edgellm.engine.kv_cache import KVCache
+from edgellm.engine.prefix_cache import NoCache, PrefixCache, RadixCache
 from edgellm.engine.sampling import resolve
 from edgellm.engine.scheduler import Scheduler
 from edgellm.engine.sequence import Sequence
@@ -45,9 +47,16 @@ class _Refusal(Exception):
 class Engine:
     """Completes the prompts that are submitted, all together, a step at a time."""
 
-    def __init__(self, backend: TokenBackend) -> None:
+    def __init__(self, backend: TokenBackend, prefixes: PrefixCache | None = None) -> None:
+        """Make an engine.
+
+        Args:
+            prefixes: what is used again of earlier work; None = as much as the backend can.
+        """
         self._backend = backend
-        self._scheduler = Scheduler(backend.limits)
+        if prefixes is None:
+            prefixes = RadixCache() if backend.limits.can_share else NoCache()
+        self._scheduler = Scheduler(backend.limits, KVCache(backend, backend.limits, prefixes))
         self._sequences: dict[int, Sequence] = {}
         self._num_prompt_tokens = 0
         self._num_generated_tokens = 0
@@ -84,6 +93,7 @@ class Engine:
         sampling = resolve(request.sampling, self._backend.model.sampling)
         sequence = Sequence(request.id, prompt, sampling, context)
         self._sequences[request.id] = sequence
+        self._backend.add_sampler(sequence.id, sampling, prompt)
         self._scheduler.add(sequence)
         answer: list[FromEngine] = [Accepted(request.id, len(prompt))]
         if request.echo:
@@ -99,16 +109,14 @@ class Engine:
 
     def step(self) -> list[FromEngine]:
         """Compute once, and tell what came of it."""
-        for sequence in self._scheduler.admit():
-            assert sequence.slot is not None
-            self._backend.begin(sequence.slot, sequence.sampling, sequence.tokens)
         work = self._scheduler.schedule()
         if not work:
             return []
         try:
             sampled = self._backend.step(work)
         except OutOfMemory:
-            return [self._fail_youngest()]
+            hopeless = self._scheduler.make_room()
+            return [self._fail(hopeless)] if hopeless else []
         return list(self._commit(work, sampled))
 
     # -- inside ---------------------------------------------------------------------------------
@@ -176,12 +184,10 @@ class Engine:
 
     def _release(self, sequence: Sequence) -> None:
         del self._sequences[sequence.id]
-        if sequence.slot is not None:
-            self._backend.end(sequence.slot)
+        self._backend.remove_sampler(sequence.id)
         self._scheduler.remove(sequence)
 
-    def _fail_youngest(self) -> Failed:
-        sequence = self._scheduler.youngest()
+    def _fail(self, sequence: Sequence) -> Failed:
         self._release(sequence)
         return Failed(
             sequence.id,

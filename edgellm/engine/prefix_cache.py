@@ -55,13 +55,13 @@ class NoCache:
     def num_cells(self) -> int:
         return sum(self._lengths.values())
 
-    def match(self, tokens: Tokens[int]) -> Match | None:
+    def match(self, tokens: Tokens[int]) -> Match | None:  # noqa: ARG002 - the protocol's
         return None
 
     def insert(self, slot: int, tokens: Tokens[int]) -> None:
         self._lengths[slot] = len(tokens)
 
-    def release(self, slot: int) -> bool:
+    def release(self, slot: int) -> bool:  # noqa: ARG002 - the protocol's
         return False
 
     def remove(self, slot: int) -> None:

@@ -1,6 +1,9 @@
-"""Decides what is computed next: running answers first, then prompts in the order they came.
+"""Decides what is computed next, and who must wait for whom.
 
-Pure bookkeeping: knows no runtime, no clock and no pipe.
+Running answers come first, then prompts in the order they came. A prompt that begins like one that
+is still being computed follows it and computes only the rest. When the KV cache is full, the
+youngest sequence steps back into the queue and goes on later, where it was. Knows no runtime, no
+clock and no pipe.
 """
 
 from __future__ import annotations
@@ -9,15 +12,16 @@ from collections import deque
 from collections.abc import Iterator
 
 from edgellm.backends.base import Limits, Sampled, Work
+from edgellm.engine.kv_cache import KVCache
 from edgellm.engine.sequence import Sequence
 
 
 class Scheduler:
     """Sequences wait in a queue, run in a slot, and leave it when they are done."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, cache: KVCache) -> None:
         self._limits = limits
-        self._free_slots = list(range(limits.num_slots - 1, -1, -1))
+        self._cache = cache
         self.waiting: deque[Sequence] = deque()
         self.running: dict[int, Sequence] = {}  # by slot, oldest first
 
@@ -25,21 +29,14 @@ class Scheduler:
         """Queue a sequence."""
         self.waiting.append(sequence)
 
-    def admit(self) -> list[Sequence]:
-        """Give free slots to those that wait longest; the caller must `begin` each."""
-        admitted = []
-        while self.waiting and self._free_slots:
-            sequence = self.waiting.popleft()
-            sequence.start(self._free_slots.pop())
-            assert sequence.slot is not None
-            self.running[sequence.slot] = sequence
-            admitted.append(sequence)
-        return admitted
-
     def schedule(self) -> list[Work]:
-        """One step's work, within the batch limit: decode first, then prefill in chunks."""
+        """One step's work within the batch limit: decode first, then prefill in chunks."""
+        self._admit()
+        self._grow()
         budget, work = self._limits.batch_tokens, []
         for sequence in self._by_urgency():
+            if not self._catch_up(sequence):
+                continue
             count = min(budget, sequence.num_pending)
             if not count:
                 break
@@ -48,7 +45,7 @@ class Scheduler:
         return work
 
     def commit(self, work: list[Work], sampled: list[Sampled | None]) -> Iterator[Sequence]:
-        """Take over a step's results; gives each sequence that has a new token, with it."""
+        """Take over a step's results; gives each sequence that has a new token."""
         for item, result in zip(work, sampled, strict=True):
             sequence = self.running[item.slot]
             sequence.num_computed += len(item.tokens)
@@ -57,17 +54,80 @@ class Scheduler:
                 yield sequence
 
     def remove(self, sequence: Sequence) -> None:
-        """Forget a sequence, wherever it is."""
+        """Forget a sequence, wherever it is; what it computed stays for others."""
         if sequence.slot is None:
             self.waiting.remove(sequence)
-            return
-        del self.running[sequence.slot]
-        self._free_slots.append(sequence.slot)
-        sequence.slot = None
+        else:
+            self._leave_slot(sequence)
 
-    def youngest(self) -> Sequence:
-        """The running sequence that came last."""
-        return next(reversed(self.running.values()))
+    def make_room(self) -> Sequence | None:
+        """The KV cache was full after all: give something up.
+
+        Returns:
+            The sequence that cannot be computed even alone, if it has come to that.
+        """
+        if self._cache.evict():
+            return None
+        if len(self.running) > 1:
+            self._preempt()
+            return None
+        return next(iter(self.running.values()), None)
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        """Let in those that wait longest, as far as there is room for their tokens."""
+        while self.waiting and len(self.running) < self._limits.parallel:
+            sequence = self.waiting[0]
+            acquired = self._cache.acquire(sequence.tokens, headroom=len(self.running) + 1)
+            if acquired is None:
+                return
+            slot, match = acquired
+            self.waiting.popleft()
+            sequence.start(slot)
+            self.running[slot] = sequence
+            if match is not None:
+                sequence.share(self.running.get(match.slot), match.length)
+
+    def _grow(self) -> None:
+        """Each decoding sequence needs one more cell; where there is none, the youngest leaves."""
+        while not self._cache.grow([s for s, each in self.running.items() if each.needs_cell]):
+            if len(self.running) == 1:
+                return  # the backend has the last word
+            self._preempt()
+        for sequence in self.running.values():
+            sequence.needs_cell = False
+
+    def _catch_up(self, sequence: Sequence) -> bool:
+        """Take what the sequence that it follows has computed; False if there is more to come."""
+        leader = sequence.leader
+        if leader is None:
+            return True
+        available = min(leader.num_computed, sequence.num_shared)
+        if available > sequence.num_computed:
+            assert leader.slot is not None
+            assert sequence.slot is not None
+            self._cache.share(leader.slot, sequence.slot, sequence.num_computed, available)
+            sequence.take_shared(available)
+        if available == sequence.num_shared:
+            sequence.leader = None
+        return sequence.leader is None
+
+    def _preempt(self) -> None:
+        """The sequence that was admitted last goes back to the head of the queue."""
+        youngest = next(reversed(self.running.values()))
+        self._leave_slot(youngest)
+        self.waiting.appendleft(youngest)
+
+    def _leave_slot(self, sequence: Sequence) -> None:
+        for follower in self.running.values():
+            if follower.leader is sequence:
+                self._catch_up(follower)
+                follower.leader = None
+        assert sequence.slot is not None
+        del self.running[sequence.slot]
+        self._cache.release(sequence.slot, sequence.tokens[: sequence.num_computed])
+        sequence.stop()
 
     def _by_urgency(self) -> list[Sequence]:
         return sorted(self.running.values(), key=lambda sequence: not sequence.is_decoding)
@@ -76,4 +136,5 @@ class Scheduler:
 def _next_work(sequence: Sequence, count: int) -> Work:
     assert sequence.slot is not None
     begin, end = sequence.num_computed, sequence.num_computed + count
-    return Work(sequence.slot, begin, sequence.tokens[begin:end], end == len(sequence.tokens))
+    sampler = sequence.id if end == len(sequence.tokens) else None
+    return Work(sequence.slot, begin, sequence.tokens[begin:end], sampler)

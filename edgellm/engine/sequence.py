@@ -20,13 +20,17 @@ class Sequence:
         self.tokens = list(prompt)
         self.num_prompt = len(prompt)
         self.num_computed = 0
+        self.num_cached = 0  # of the computed ones: taken over from other sequences
         self.slot: int | None = None
+        self.needs_cell = False  # for the newest token, which the prompt's cells do not cover
+        self.leader: Sequence | None = None  # it is computing tokens that this one needs too
+        self.num_shared = 0  # of `leader`'s tokens
         self.sampling = sampling
         self.detokenizer = Detokenizer(sampling.stop)
         self._max_length = min(context, len(prompt) + (sampling.max_tokens or context))
         self._arrived = time.monotonic()
-        self._started = self._arrived
-        self._first_token = self._arrived
+        self._started = 0.0
+        self._first_token = 0.0
 
     @property
     def num_generated(self) -> int:
@@ -40,25 +44,45 @@ class Sequence:
     @property
     def is_decoding(self) -> bool:
         """Whether its next step is a single new token."""
-        return self.num_generated > 0
+        return self.num_generated > 0 and self.num_pending == 1
 
     def start(self, slot: int) -> None:
         """Leave the queue."""
         self.slot = slot
-        self._started = time.monotonic()
+        if not self._started:
+            self._started = time.monotonic()
+
+    def stop(self) -> None:
+        """Leave the slot. Nothing is computed any more; the tokens stay."""
+        self.slot = self.leader = None
+        self.num_computed = 0
+        self.needs_cell = False
+
+    def share(self, leader: Sequence | None, length: int) -> None:
+        """The first `length` tokens are another's: there already, or `leader` computes them."""
+        self.leader, self.num_shared = leader, length
+        if leader is None:
+            self.take_shared(length)
+
+    def take_shared(self, length: int) -> None:
+        """The first `length` tokens are in this slot now, without having been computed here."""
+        if not self.num_generated:  # what comes back after a pause was paid for once
+            self.num_cached += length - self.num_computed
+        self.num_computed = length
 
     def append(self, token: int) -> None:
         """Take a sampled token."""
         if not self.num_generated:
             self._first_token = time.monotonic()
         self.tokens.append(token)
+        self.needs_cell = True
 
     def is_full(self) -> bool:
         """Whether `max_tokens` or the context is used up."""
         return len(self.tokens) >= self._max_length
 
     def usage(self) -> Usage:
-        return Usage(self.num_prompt, self.num_generated)
+        return Usage(self.num_prompt, self.num_generated, self.num_cached)
 
     def timings(self) -> Timings:
         """So far."""
