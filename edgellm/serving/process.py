@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
@@ -48,6 +49,9 @@ from edgellm.types import EngineState, EngineStats, Sampling
 logger = logging.getLogger(__name__)
 
 ENGINE_COMMAND = (sys.executable, "-m", "edgellm.engine")
+# OpenMP's threads spin while they wait for each other. Where something else wants the CPU too, one
+# of them is always off it, and the others burn their time: 30 times slower was measured.
+ENGINE_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 SHUTDOWN_SECONDS = 3.0
 STDERR_LINES = 30
 READ_BYTES = 1 << 16
@@ -194,7 +198,12 @@ class EngineProcess:
         pipe = asyncio.subprocess.PIPE
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+                *self._command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                env=ENGINE_ENVIRONMENT | os.environ,
+                start_new_session=True,
             )
         except OSError as error:
             raise EngineLoadError(f"The engine process cannot be started: {error}.") from error
