@@ -35,29 +35,8 @@ class Extra(Struct, frozen=True):
     install: str
 
 
-EXTRAS = (
-    Extra(
-        "onnxruntime-genai",
-        "onnxruntime_genai",
-        "runs ONNX models",
-        "pip install onnxruntime-genai",
-    ),
-    Extra(
-        "mlc-llm",
-        "mlc_llm",
-        "runs MLC models on GPUs",
-        "pip install --pre -f https://mlc.ai/wheels mlc-llm-nightly-cpu mlc-ai-nightly-cpu",
-    ),
-    Extra(
-        "hailort",
-        "hailo_platform",
-        "runs models on a Hailo-10H",
-        "sudo apt install hailo-h10-all (Raspberry Pi OS), or the wheel from hailo.ai: "
-        "pip install hailort-*.whl",
-    ),
-    Extra("textual", "textual", "full-screen terminal chat", "pip install textual"),
-    Extra("torch", "torch", "trains the built-in model", "pip install torch"),
-)
+# Only what this version can use: the other runtimes join the list with their backends.
+EXTRAS = (Extra("torch", "torch", "trains the built-in model", "pip install 'edgellm[train]'"),)
 
 
 def check_llama_cpp(native: NativeBuild | NativeFailure) -> Check:

@@ -160,7 +160,8 @@ class EngineProcess:
                 self._fail_all(error)
                 self._set_state("crashed", error)
                 await self._announce()
-                logger.error("%s %s", error.message, error.hint)
+                if self.num_restarts:  # nobody may be waiting to be told
+                    logger.error("%s %s", error.message, error.hint)
                 return
             except EngineCrashed as error:
                 if self.state == "draining":  # it did what it was told
