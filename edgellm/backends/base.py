@@ -34,7 +34,7 @@ class Limits(Struct, frozen=True):
     num_slots: int  # sequences that the KV cache can hold, those kept for later included
     num_cells: int  # tokens that the KV cache can hold, shared ones counted once
     context: int  # tokens that a sequence may have
-    can_share: bool  # whether `share` works on parts of a sequence
+    can_cut: bool  # whether a part of a sequence can be shared, and not only all of it
     batch_tokens: int  # of all the Work of one step together
 
 

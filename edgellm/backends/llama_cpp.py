@@ -32,6 +32,7 @@ from edgellm.types import Sampling, TokenLogprob
 
 BATCH_TOKENS = 512
 KEPT_SLOTS = 32  # finished sequences that can be kept for their prefixes
+KEPT_STATES = 4  # the same for recurrent models, where each takes a state of some megabytes
 DEFAULT_CONTEXT = 4096  # per sequence, where nobody says: long enough for a chat on a small board
 TINY_PARAMS = 50_000_000  # below, threads wait for each other longer than they compute
 _ERROR_LEVEL = 4  # ggml_log_level: 2 info, 3 warn, 4 error, 5 continues the line before
@@ -249,13 +250,17 @@ class LlamaCppBackend:
     def _choose_limits(self, options: BackendOptions) -> Limits:
         trained: int = self._lib.llama_model_n_ctx_train(self._model)
         context = options.context or min(trained, DEFAULT_CONTEXT)
-        cells = max(options.cells or context * options.parallel, context)
-        slots = min(options.parallel + KEPT_SLOTS, self._lib.llama_max_parallel_sequences())
-        can_share = not (
-            self._lib.llama_model_is_recurrent(self._model)
-            or self._lib.llama_model_is_hybrid(self._model)
+        is_recurrent = self._lib.llama_model_is_recurrent(self._model)
+        can_cut = not (is_recurrent or self._lib.llama_model_is_hybrid(self._model))
+        slots = options.parallel + (KEPT_SLOTS if can_cut else KEPT_STATES)
+        return Limits(
+            parallel=options.parallel,
+            num_slots=min(slots, self._lib.llama_max_parallel_sequences()),
+            num_cells=max(options.cells or context * options.parallel, context),
+            context=context,
+            can_cut=can_cut,
+            batch_tokens=BATCH_TOKENS,
         )
-        return Limits(options.parallel, slots, cells, context, can_share, BATCH_TOKENS)
 
     def _create_context(self, options: BackendOptions) -> Any:
         is_tiny = self._lib.llama_model_n_params(self._model) < TINY_PARAMS

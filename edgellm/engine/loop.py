@@ -14,10 +14,11 @@ from typing import assert_never
 
 from edgellm.backends.base import OutOfMemory, Sampled, TokenBackend, Work
 from edgellm.engine.kv_cache import KVCache
-from edgellm.engine.prefix_cache import NoCache, PrefixCache, RadixCache
+from edgellm.engine.prefix_cache import PrefixCache, RadixCache
 from edgellm.engine.sampling import resolve
 from edgellm.engine.scheduler import Scheduler
 from edgellm.engine.sequence import Sequence
+from edgellm.engine.whole_cache import WholeCache
 from edgellm.protocol import (
     Accepted,
     Cancel,
@@ -55,7 +56,7 @@ class Engine:
         """
         self._backend = backend
         if prefixes is None:
-            prefixes = RadixCache() if backend.limits.can_share else NoCache()
+            prefixes = RadixCache() if backend.limits.can_cut else WholeCache()
         self._scheduler = Scheduler(backend.limits, KVCache(backend, backend.limits, prefixes))
         self._sequences: dict[int, Sequence] = {}
         self._num_prompt_tokens = 0

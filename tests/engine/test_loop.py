@@ -13,7 +13,8 @@ from edgellm.backends.llama_cpp import LlamaCppBackend
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_cache import NoCache, PrefixCache, RadixCache
 from edgellm.protocol import Accepted, Delta, Done, Failed, FromEngine, Generate
-from edgellm.types import Sampling
+from edgellm.types import Sampling, Usage
+from tests.support.tiny_model import NUM_TOKENS, write_tiny_model
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
 
@@ -323,6 +324,40 @@ def test_answers_are_the_same_with_sharing_and_with_too_few_cells(pocket: Path) 
     assert tight == expected
     assert computed_shared < computed / 2
     assert computed_shared < computed_tight
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3", "mamba", "lfm2"])
+def test_a_conversation_goes_on_from_what_is_computed(tmp_path: Path, architecture: str) -> None:
+    """With attention, with a sliding window, recurrent, and both together."""
+    model = write_tiny_model(tmp_path / "tiny.gguf", architecture=architecture)
+    options = BackendOptions(context=256, parallel=2, threads=1)
+    backend = load_backend("llama_cpp", str(model), options, lambda _: None)
+    try:
+        reference = Engine(backend, NoCache())
+        (prompt,) = decisive(reference, (f"prompt {i} " * 4 for i in range(200)), 1)
+        tokens = backend.tokenize(prompt, is_first=True)
+        expected, _ = continue_(reference, tokens, 17)
+        engine, cached = Engine(backend), []
+        for max_tokens in (1, 8, 8):
+            answer, usage = continue_(engine, tokens, max_tokens)
+            tokens += answer
+            cached.append(usage.cached_tokens)
+        assert tokens[-17:] == expected
+        # Without the newest token, whose successor has to be computed.
+        assert cached == [0, len(prompt), len(prompt) + 8]
+    finally:
+        backend.close()
+
+
+def continue_(engine: Engine, tokens: list[int], max_tokens: int) -> tuple[list[int], Usage]:
+    """The next tokens themselves: random ones are seldom text."""
+    sampling = Sampling(temperature=0, max_tokens=max_tokens, ignore_eos=True, top_logprobs=0)
+    engine.submit(Generate(1, tuple(tokens), sampling))
+    messages = finish(engine)
+    entries = [entry for m in messages if isinstance(m, Delta) for entry in m.logprobs]
+    answer = [NUM_TOKENS - 1 if e.token == b" t" else 3 + e.token[0] for e in entries]
+    assert len(answer) == max_tokens
+    return answer, done(messages, 1).usage
 
 
 def test_cached_tokens_are_in_the_usage(backend: LlamaCppBackend) -> None:

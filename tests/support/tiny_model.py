@@ -11,6 +11,8 @@ CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+WIDTH, HEAD, CONTEXT = 64, 32, 512
+NUM_TOKENS = 260
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 
@@ -24,34 +26,143 @@ def byte_alphabet() -> list[str]:
 
 
 def write_tiny_model(
-    path: Path,
-    *,
-    template: str | None = CHATML,
-    layers: int = 2,
-    width: int = 64,
-    context: int = 512,
-    seed: int = 0,
+    path: Path, *, architecture: str = "llama", template: str | None = CHATML, seed: int = 0
 ) -> Path:
-    """A Llama of random weights whose tokens are the bytes and three control tokens."""
-    rng = np.random.default_rng(seed)
-    writer = gguf.GGUFWriter(path, "llama")
+    """A model of random weights whose tokens are the bytes and three control tokens.
+
+    Args:
+        architecture: a key of `ARCHITECTURES`.
+    """
+    writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("tiny")
-    writer.add_context_length(context)
-    writer.add_embedding_length(width)
-    writer.add_block_count(layers)
-    writer.add_feed_forward_length(width * 2)
-    writer.add_head_count(2)
-    writer.add_head_count_kv(1)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_rope_dimension_count(width // 2)
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     _add_tokenizer(writer, template)
-    _add_tensors(writer, rng, layers, width)
+    tensors = Tensors(writer, np.random.default_rng(seed))
+    tensors.add("token_embd.weight", NUM_TOKENS, WIDTH)
+    ARCHITECTURES[architecture](writer, tensors)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+class Tensors:
+    """Adds random tensors; vectors (norms) are ones."""
+
+    def __init__(self, writer: gguf.GGUFWriter, rng: np.random.Generator) -> None:
+        self._writer = writer
+        self._rng = rng
+
+    def add(self, name: str, *shape: int, value: float | None = None) -> None:
+        """`shape` as numpy has it, the slowest dimension first."""
+        if value is None and len(shape) > 1:
+            values = self._rng.normal(0, 0.4, shape)
+        else:
+            values = np.full(shape, 1.0 if value is None else value)
+        self._writer.add_tensor(name, values.astype(np.float32))
+
+    def add_attention(self, block: str) -> None:
+        self.add(block + "attn_q.weight", WIDTH, WIDTH)
+        self.add(block + "attn_k.weight", HEAD, WIDTH)
+        self.add(block + "attn_v.weight", HEAD, WIDTH)
+        self.add(block + "attn_output.weight", WIDTH, WIDTH)
+
+    def add_ffn(self, block: str) -> None:
+        self.add(block + "ffn_norm.weight", WIDTH)
+        self.add(block + "ffn_gate.weight", WIDTH * 2, WIDTH)
+        self.add(block + "ffn_up.weight", WIDTH * 2, WIDTH)
+        self.add(block + "ffn_down.weight", WIDTH, WIDTH * 2)
+
+
+def _llama(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
+    _add_transformer(writer, layers=2)
+    tensors.add("output_norm.weight", WIDTH)
+    for layer in range(2):
+        block = f"blk.{layer}."
+        tensors.add(block + "attn_norm.weight", WIDTH)
+        tensors.add_attention(block)
+        tensors.add_ffn(block)
+
+
+def _gemma3(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
+    """Five layers that see 32 tokens back, and one that sees all."""
+    _add_transformer(writer, layers=6)
+    writer.add_sliding_window(32)
+    writer.add_key_length(HEAD)
+    writer.add_value_length(HEAD)
+    tensors.add("output_norm.weight", WIDTH)
+    for layer in range(6):
+        block = f"blk.{layer}."
+        tensors.add(block + "attn_norm.weight", WIDTH)
+        tensors.add(block + "attn_q_norm.weight", HEAD)
+        tensors.add(block + "attn_k_norm.weight", HEAD)
+        tensors.add(block + "post_attention_norm.weight", WIDTH)
+        tensors.add(block + "post_ffw_norm.weight", WIDTH)
+        tensors.add_attention(block)
+        tensors.add_ffn(block)
+
+
+def _mamba(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
+    """Recurrent: one state for a whole sequence, no KV cache."""
+    inner, state, kernel, rank = WIDTH * 2, 16, 4, 8
+    writer.add_block_count(2)
+    writer.add_feed_forward_length(0)
+    writer.add_head_count(0)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_ssm_conv_kernel(kernel)
+    writer.add_ssm_inner_size(inner)
+    writer.add_ssm_state_size(state)
+    writer.add_ssm_time_step_rank(rank)
+    tensors.add("output_norm.weight", WIDTH)
+    for layer in range(2):
+        block = f"blk.{layer}."
+        tensors.add(block + "attn_norm.weight", WIDTH)
+        tensors.add(block + "ssm_in.weight", inner * 2, WIDTH)
+        tensors.add(block + "ssm_conv1d.weight", inner, kernel)
+        tensors.add(block + "ssm_conv1d.bias", inner, value=0)
+        tensors.add(block + "ssm_x.weight", rank + state * 2, inner)
+        tensors.add(block + "ssm_dt.weight", inner, rank)
+        tensors.add(block + "ssm_dt.bias", inner, value=-2)
+        tensors.add(block + "ssm_a", inner, state, value=-1)
+        tensors.add(block + "ssm_d", inner)
+        tensors.add(block + "ssm_out.weight", WIDTH, inner)
+
+
+def _lfm2(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
+    """Hybrid: two layers of short convolutions, and one of attention."""
+    _add_transformer(writer, layers=3, heads_kv=[0, 1, 0])
+    writer.add_vocab_size(NUM_TOKENS)
+    writer.add_shortconv_l_cache(3)
+    tensors.add("token_embd_norm.weight", WIDTH)
+    for layer in range(3):
+        block = f"blk.{layer}."
+        tensors.add(block + "attn_norm.weight", WIDTH)
+        tensors.add_ffn(block)
+        if layer == 1:
+            tensors.add(block + "attn_q_norm.weight", HEAD)
+            tensors.add(block + "attn_k_norm.weight", HEAD)
+            tensors.add_attention(block)
+        else:
+            tensors.add(block + "shortconv.in_proj.weight", WIDTH * 3, WIDTH)
+            tensors.add(block + "shortconv.conv.weight", WIDTH, 3)
+            tensors.add(block + "shortconv.out_proj.weight", WIDTH, WIDTH)
+
+
+ARCHITECTURES = {"llama": _llama, "gemma3": _gemma3, "mamba": _mamba, "lfm2": _lfm2}
+
+
+def _add_transformer(
+    writer: gguf.GGUFWriter, *, layers: int, heads_kv: int | list[int] = 1
+) -> None:
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(WIDTH * 2)
+    writer.add_head_count(WIDTH // HEAD)
+    writer.add_head_count_kv(heads_kv)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(HEAD)
 
 
 def _add_tokenizer(writer: gguf.GGUFWriter, template: str | None) -> None:
@@ -67,25 +178,3 @@ def _add_tokenizer(writer: gguf.GGUFWriter, template: str | None) -> None:
     writer.add_add_bos_token(False)
     if template is not None:
         writer.add_chat_template(template)
-
-
-def _add_tensors(
-    writer: gguf.GGUFWriter, rng: np.random.Generator, layers: int, width: int
-) -> None:
-    def add(name: str, *shape: int) -> None:
-        values = rng.normal(0, 0.4, shape) if len(shape) > 1 else np.ones(shape)
-        writer.add_tensor(name, values.astype(np.float32))
-
-    add("token_embd.weight", len(CONTROL) + 257, width)
-    add("output_norm.weight", width)
-    for layer in range(layers):
-        block = f"blk.{layer}."
-        add(block + "attn_norm.weight", width)
-        add(block + "attn_q.weight", width, width)
-        add(block + "attn_k.weight", width // 2, width)
-        add(block + "attn_v.weight", width // 2, width)
-        add(block + "attn_output.weight", width, width)
-        add(block + "ffn_norm.weight", width)
-        add(block + "ffn_gate.weight", width * 2, width)
-        add(block + "ffn_up.weight", width * 2, width)
-        add(block + "ffn_down.weight", width, width * 2)
