@@ -6,8 +6,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# The newest Python that is there; `make run PYTHON=/path/to/python3` decides otherwise.
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 python,$(shell command -v $(name))))
+# The first Python that is new enough; `make run PYTHON=/path/to/python3` decides otherwise.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 SOURCES := edgellm quant tests benches
 
 .PHONY: run test test-slow check fix wheel constraints clean
@@ -39,9 +40,8 @@ constraints: $(VENV)/.dev
 	mv constraints.new constraints.txt
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "error: edgellm needs Python 3.11 or newer; found: $$($(PYTHON) --version 2>&1)"; \
-	  echo "hint: make run PYTHON=/path/to/python3.11"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "error: there is no Python 3.11 or newer on the PATH"; \
+	  echo "hint: install one (see README), or: make run PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
