@@ -32,6 +32,8 @@ _MEANING = {
     "model": "the path of a GGUF file, or empty for the built-in model",
     "context": "a whole number of tokens, 0 for the model's own",
     "parallel": "a whole number from 1 to 256",
+    "kv_tokens": "a whole number of tokens, 0 for context times parallel",
+    "warm_boot": "true or false",
     "threads": "a whole number from 0 (automatic) to 1024",
     "log_level": "one of debug, info, warning, error",
     "cors_origins": "a list of web origins such as http://localhost:3000",
@@ -47,6 +49,8 @@ class Settings(Struct, frozen=True):
     model: str = ""  # a path; empty = the built-in model
     context: Annotated[int, Meta(ge=0)] = 0  # tokens of one sequence; 0 = the model's own
     parallel: Annotated[int, Meta(ge=1, le=256)] = 4  # sequences at a time
+    kv_tokens: Annotated[int, Meta(ge=0)] = 0  # that the whole KV cache holds
+    warm_boot: bool = True  # keep computed prefixes on disk over restarts
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0  # 0 = as many as this process may use
     log_level: LogLevel = "info"
     cors_origins: Words = ()

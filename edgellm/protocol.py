@@ -31,6 +31,8 @@ class Load(Struct, frozen=True, tag="load"):
     context: int = 0  # tokens of one sequence
     parallel: int = 1  # sequences at a time
     threads: int = 0  # 0 = as many as this process may use
+    cells: int = 0  # tokens that the whole KV cache holds; 0 = context * parallel
+    prefix_folder: str = ""  # where computed prefixes are kept over restarts; empty = nowhere
 
 
 class Generate(Struct, frozen=True, tag="generate"):

@@ -105,5 +105,14 @@ class TokenBackend(Protocol):
     def forget(self, slot: int) -> None:
         """Drop all that a slot holds."""
 
+    def state_key(self) -> str:
+        """What the states of `get_state` depend on, besides the model's file."""
+
+    def get_state(self, slot: int) -> bytes:
+        """All that a slot holds, for `set_state` of the same model, parameters and version."""
+
+    def set_state(self, slot: int, state: bytes) -> bool:
+        """Fill an empty slot; False if the state does not fit this context."""
+
     def close(self) -> None:
         """Free everything."""

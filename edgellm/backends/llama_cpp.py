@@ -238,6 +238,23 @@ class LlamaCppBackend:
     def forget(self, slot: int) -> None:
         self._lib.llama_memory_seq_rm(self._memory, slot, -1, -1)
 
+    def state_key(self) -> str:
+        # The library checks the types of K and V and the layout itself, the cells it does not.
+        return f"{self._info.engine} {self._limits.num_cells} {self._limits.num_slots}"
+
+    def get_state(self, slot: int) -> bytes:
+        size = self._lib.llama_state_seq_get_size(self._context, slot)
+        buffer = (ctypes.c_uint8 * size)()
+        written = self._lib.llama_state_seq_get_data(self._context, buffer, size, slot)
+        return bytes(buffer)[:written]
+
+    def set_state(self, slot: int, state: bytes) -> bool:
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        if self._lib.llama_state_seq_set_data(self._context, buffer, len(state), slot):
+            return True
+        self.forget(slot)  # a part of it may be there
+        return False
+
     def close(self) -> None:
         for sampler in list(self._samplers):
             self.remove_sampler(sampler)

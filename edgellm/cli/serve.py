@@ -38,6 +38,17 @@ def serve(
     parallel: Annotated[
         int | None, typer.Option(help="Answers computed at a time. [default: 4]")
     ] = None,
+    kv_tokens: Annotated[
+        int | None,
+        typer.Option(help="Tokens of the whole KV cache. [default: context x parallel]"),
+    ] = None,
+    warm_boot: Annotated[
+        bool | None,
+        typer.Option(
+            "--warm-boot/--no-warm-boot",
+            help="Keep computed prefixes on disk over restarts. [default: yes]",
+        ),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(help="CPU threads. [default: as many as are usable]")
     ] = None,
@@ -66,6 +77,8 @@ def serve(
         "port": port,
         "context": context,
         "parallel": parallel,
+        "kv_tokens": kv_tokens,
+        "warm_boot": warm_boot,
         "threads": threads,
         "alias": alias,
         "cors_origins": cors_origin,
@@ -103,11 +116,13 @@ async def _serve_until_stopped(
     """Returns after a signal; raises EngineError when the model cannot be loaded."""
     from edgellm import __version__
     from edgellm.cli.serving import address_of, serving
+    from edgellm.cli.settings import user_paths
 
     url = address_of(listener)
     say(f"edgellm {__version__} serving {model.id} on {url} (OpenAI base URL: {url}/v1)")
     say("loading…")
-    async with serving(listener, settings, model) as server:
+    prefixes = user_paths().cache / "prefixes" if settings.warm_boot else None
+    async with serving(listener, settings, model, prefixes) as server:
         _stop_on_signals(server)
         loading = asyncio.create_task(server.router.ready())
         try:

@@ -140,11 +140,22 @@ def served_model(spec: str, aliases: tuple[str, ...] = ()) -> ServedModel:
 
 @contextlib.asynccontextmanager
 async def serving(
-    listener: socket.socket, settings: Settings, model: ServedModel
+    listener: socket.socket,
+    settings: Settings,
+    model: ServedModel,
+    prefix_folder: Path | None = None,
 ) -> AsyncIterator[RunningServer]:
-    """Serve `model` on `listener` while the block runs. The model may still be loading inside."""
+    """Serve `model` on `listener` while the block runs. The model may still be loading inside.
+
+    Args:
+        prefix_folder: where computed prefixes are kept over restarts; None = nowhere.
+    """
     options = EngineOptions(
-        context=settings.context, parallel=settings.parallel, threads=settings.threads
+        context=settings.context,
+        parallel=settings.parallel,
+        threads=settings.threads,
+        cells=settings.kv_tokens,
+        prefix_folder=str(prefix_folder or ""),
     )
     router = Router((model,), options)
     await router.start()

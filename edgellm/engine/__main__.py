@@ -12,7 +12,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import BinaryIO, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from edgellm.protocol import (
     Failed,
@@ -25,6 +26,12 @@ from edgellm.protocol import (
     read_frame,
 )
 
+if TYPE_CHECKING:
+    from edgellm.backends.base import TokenBackend
+    from edgellm.engine.prefix_store import PrefixStore
+
+PREFIX_BYTES = 256 * 1024 * 1024  # that saved prefixes may take on disk
+
 Send: TypeAlias = Callable[[list[FromEngine]], None]
 
 
@@ -33,8 +40,9 @@ def main() -> int:
     frames_in, frames_out = _take_over_pipes()
 
     def send(messages: list[FromEngine]) -> None:
-        frames_out.write(encode_frames(messages))
-        frames_out.flush()
+        if messages:
+            frames_out.write(encode_frames(messages))
+            frames_out.flush()
 
     load = read_frame(frames_in.read)
     if load is None:
@@ -71,15 +79,18 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     from edgellm.errors import EdgellmError
 
     began = time.monotonic()
-    options = BackendOptions(load.context, load.parallel, load.threads)
+    options = BackendOptions(load.context, load.parallel, load.cells, load.threads)
     try:
         backend = load_backend(load.backend, load.path, options, _progress_reporter(send))
     except EdgellmError as error:
         send([Failed(None, "load", error.message, error.hint)])
         return 1
+    engine, store = Engine(backend), _prefix_store(load, backend)
+    if store is not None:
+        engine.restore(store)
     send([Ready(backend.model, time.monotonic() - began)])
     try:
-        run(Engine(backend), inbox, send)
+        run(engine, inbox, send, store)
     except BrokenPipeError:
         return 0
     except Exception as error:  # noqa: BLE001 - the process's edge: tell the server, then die
@@ -87,6 +98,15 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
         send([Failed(None, "internal", f"{type(error).__name__}: {error}")])
         return 1
     return 0
+
+
+def _prefix_store(load: Load, backend: TokenBackend) -> PrefixStore | None:
+    from edgellm.engine.prefix_store import PrefixStore, file_digest
+
+    if not load.prefix_folder:
+        return None
+    key = f"{file_digest(Path(load.path))} {backend.state_key()}"
+    return PrefixStore(Path(load.prefix_folder), key, PREFIX_BYTES)
 
 
 def _progress_reporter(send: Send) -> Callable[[float], None]:

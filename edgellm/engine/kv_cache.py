@@ -6,6 +6,7 @@ What finished sequences computed stays and is shared with later ones until the r
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence as Tokens
 from typing import Protocol
 
@@ -21,6 +22,12 @@ class Memory(Protocol):
 
     def forget(self, slot: int) -> None:
         """Drop all that a slot holds; cells that nobody else holds are free."""
+
+    def get_state(self, slot: int) -> bytes:
+        """All that a slot holds."""
+
+    def set_state(self, slot: int, state: bytes) -> bool:
+        """Fill an empty slot; False if the state does not fit."""
 
 
 class KVCache:
@@ -89,6 +96,30 @@ class KVCache:
             return False
         self._memory.forget(slot)
         self._free.append(slot)
+        return True
+
+    def export(self) -> Iterator[tuple[tuple[int, ...], bytes]]:
+        """Prefixes that are worth keeping, the best first, each with its state."""
+        for match, prefix in self._prefixes.hot():
+            if not self._free:
+                return
+            slot = self._free.pop()
+            self._memory.share(match.slot, slot, 0, match.length)
+            yield prefix, self._memory.get_state(slot)
+            self._memory.forget(slot)
+            self._free.append(slot)
+
+    def adopt(self, tokens: Tokens[int], state: bytes) -> bool:
+        """Take in a prefix that was exported; False if there is no room or it does not fit."""
+        if not self._free or self.num_used + len(tokens) > self._num_cells:
+            return False
+        slot = self._free.pop()
+        if not self._memory.set_state(slot, state):
+            self._free.append(slot)
+            return False
+        self._prefixes.insert(slot, tokens)
+        self._grown[slot] = 0
+        self.release(slot, tokens)
         return True
 
     def _make_room(self, num_cells: int) -> bool:

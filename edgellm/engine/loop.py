@@ -15,6 +15,7 @@ from typing import assert_never
 from edgellm.backends.base import OutOfMemory, Sampled, TokenBackend, Work
 from edgellm.engine.kv_cache import KVCache
 from edgellm.engine.prefix_cache import PrefixCache, RadixCache
+from edgellm.engine.prefix_store import PrefixStore
 from edgellm.engine.sampling import resolve
 from edgellm.engine.scheduler import Scheduler
 from edgellm.engine.sequence import Sequence
@@ -35,6 +36,7 @@ from edgellm.protocol import (
 from edgellm.types import EngineStats, FinishReason
 
 STATS_SECONDS = 0.1
+SAVE_SECONDS = 300.0  # between saves of prefixes, when there is nothing to compute
 
 
 class _Refusal(Exception):
@@ -57,11 +59,13 @@ class Engine:
         self._backend = backend
         if prefixes is None:
             prefixes = RadixCache() if backend.limits.can_cut else WholeCache()
-        self._scheduler = Scheduler(backend.limits, KVCache(backend, backend.limits, prefixes))
+        self._cache = KVCache(backend, backend.limits, prefixes)
+        self._scheduler = Scheduler(backend.limits, self._cache)
         self._sequences: dict[int, Sequence] = {}
         self._num_prompt_tokens = 0
         self._num_generated_tokens = 0
         self._num_steps = 0
+        self._num_saved = 0  # `_num_prompt_tokens` when prefixes were saved last
         self._max_bytes_per_token = backend.max_bytes_per_token()
 
     @property
@@ -119,6 +123,17 @@ class Engine:
             hopeless = self._scheduler.make_room()
             return [self._fail(hopeless)] if hopeless else []
         return list(self._commit(work, sampled))
+
+    def save(self, store: PrefixStore) -> None:
+        """Write the prefixes that are worth it to disk, if there are new ones."""
+        if self._num_saved != self._num_prompt_tokens:
+            self._num_saved = self._num_prompt_tokens
+            store.save(list(self._cache.export()))
+
+    def restore(self, store: PrefixStore) -> None:
+        """Take in what an earlier process saved, as far as there is room."""
+        for tokens, state in store.load():
+            self._cache.adopt(tokens, state)
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -214,29 +229,40 @@ def run(
     engine: Engine,
     inbox: queue.SimpleQueue[ToEngine],
     send: Callable[[list[FromEngine]], None],
+    store: PrefixStore | None = None,
 ) -> None:
     """Serve until `Shutdown`. `send` gets all messages of a step at once."""
-    told = time.monotonic()
-    while True:
-        outbox: list[FromEngine] = []
-        for message in _drain(inbox, is_blocking=engine.is_idle):
-            match message:
-                case Generate():
-                    outbox += engine.submit(message)
-                case Cancel():
-                    engine.cancel(message.id)
-                case Shutdown():
-                    return
-                case Load():
-                    raise RuntimeError("a second Load frame")
-                case _:
-                    assert_never(message)
+    told = saved = time.monotonic()
+    is_over = False
+    while not is_over:
+        outbox, is_over = _receive(engine, _drain(inbox, is_blocking=engine.is_idle))
         outbox += engine.step()
-        if engine.is_idle or time.monotonic() - told >= STATS_SECONDS:
-            told = time.monotonic()
+        now = time.monotonic()
+        if engine.is_idle or now - told >= STATS_SECONDS:
+            told = now
             outbox.append(Stats(engine.stats))
-        if outbox:
-            send(outbox)
+        send(outbox)
+        if store is not None and (is_over or (engine.is_idle and now - saved >= SAVE_SECONDS)):
+            saved = now
+            engine.save(store)
+
+
+def _receive(engine: Engine, messages: Iterable[ToEngine]) -> tuple[list[FromEngine], bool]:
+    """What there is to answer at once, and whether it is time to stop."""
+    outbox: list[FromEngine] = []
+    for message in messages:
+        match message:
+            case Generate():
+                outbox += engine.submit(message)
+            case Cancel():
+                engine.cancel(message.id)
+            case Shutdown():
+                return outbox, True
+            case Load():
+                raise RuntimeError("a second Load frame")
+            case _:
+                assert_never(message)
+    return outbox, False
 
 
 def _drain(inbox: queue.SimpleQueue[ToEngine], *, is_blocking: bool) -> Iterator[ToEngine]:

@@ -40,6 +40,10 @@ class PrefixCache(Protocol):
     def evict(self) -> int | None:
         """The finished slot to forget next, already removed here; None if there is none."""
 
+    def hot(self) -> list[tuple[Match, tuple[int, ...]]]:
+        """Beginnings that later prompts shared, the one that saved most first: where they are,
+        and their tokens. Finished sequences' only."""
+
     @property
     def num_cells(self) -> int:
         """Cells that all known sequences take together."""
@@ -70,17 +74,21 @@ class NoCache:
     def evict(self) -> int | None:
         return None
 
+    def hot(self) -> list[tuple[Match, tuple[int, ...]]]:
+        return []
+
 
 class _Node:
     """An edge of the tree with the node that it leads to."""
 
-    __slots__ = ("children", "parent", "slots", "tokens")
+    __slots__ = ("children", "num_matches", "parent", "slots", "tokens")
 
     def __init__(self, parent: _Node | None, tokens: tuple[int, ...]) -> None:
         self.parent = parent
         self.tokens = tokens
         self.children: dict[int, _Node] = {}  # by the first token of their edges
         self.slots: set[int] = set()  # sequences that hold all tokens down to here
+        self.num_matches = 0  # prompts that began with all tokens down to here
 
 
 class RadixCache:
@@ -98,13 +106,14 @@ class RadixCache:
 
     def match(self, tokens: Tokens[int]) -> Match | None:
         node, length = self._root, 0
-        while child := node.children.get(tokens[length]) if length < len(tokens) else None:
+        while length < len(tokens) and (child := node.children.get(tokens[length])):
             shared = _num_shared(child.tokens, tokens, length)
+            if shared < len(child.tokens):
+                child = self._split(child, shared)
+            child.num_matches += 1
             length += shared
             node = child
-            if shared < len(child.tokens):
-                break
-        if not length:
+        if node is self._root:
             return None
         slot = self._choose(node)
         self._touch(slot)
@@ -149,6 +158,20 @@ class RadixCache:
             self.remove(slot)
         return slot
 
+    def hot(self) -> list[tuple[Match, tuple[int, ...]]]:
+        found: list[tuple[int, Match, tuple[int, ...]]] = []  # the first: tokens saved
+        paths = [(node, node.tokens) for node in self._root.children.values()]
+        while paths:
+            node, prefix = paths.pop()
+            children = node.children.values()
+            paths += [(child, prefix + child.tokens) for child in children]
+            slot = next((slot for slot in node.slots if slot in self._finished), None)
+            longer = max((child.num_matches for child in children), default=0)
+            if slot is not None and node.num_matches > longer:
+                saved = node.num_matches * len(prefix)
+                found.append((saved, Match(slot, len(prefix)), prefix))
+        return [(match, prefix) for _, match, prefix in sorted(found, reverse=True)]
+
     # -- inside ---------------------------------------------------------------------------------
 
     def _choose(self, node: _Node) -> int:
@@ -181,6 +204,7 @@ class RadixCache:
         assert node.parent is not None
         upper = _Node(node.parent, node.tokens[:length])
         upper.slots = set(node.slots)
+        upper.num_matches = node.num_matches
         upper.children = {node.tokens[length]: node}
         node.parent.children[node.tokens[0]] = upper
         node.parent, node.tokens = upper, node.tokens[length:]

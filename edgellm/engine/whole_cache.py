@@ -52,3 +52,6 @@ class WholeCache:
         if slot is not None:
             self.remove(slot)
         return slot
+
+    def hot(self) -> list[tuple[Match, tuple[int, ...]]]:
+        return []  # a whole conversation is its user's own: not worth keeping for others

@@ -52,7 +52,7 @@ ENGINE_COMMAND = (sys.executable, "-m", "edgellm.engine")
 # OpenMP's threads spin while they wait for each other. Where something else wants the CPU too, one
 # of them is always off it, and the others burn their time: 30 times slower was measured.
 ENGINE_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
-SHUTDOWN_SECONDS = 3.0
+SHUTDOWN_SECONDS = 10.0  # it may have prefixes to save
 STDERR_LINES = 30
 READ_BYTES = 1 << 16
 

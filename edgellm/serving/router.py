@@ -47,6 +47,8 @@ class EngineOptions(Struct, frozen=True):
     context: int = 0  # tokens of one sequence
     parallel: int = 4  # sequences at a time
     threads: int = 0
+    cells: int = 0  # tokens that the whole KV cache holds
+    prefix_folder: str = ""  # where computed prefixes are kept over restarts; empty = nowhere
 
 
 class Router:
@@ -204,7 +206,13 @@ def _finished(done: Done, parser: OutputParser) -> Finished:
 
 def _load(model: ServedModel, options: EngineOptions) -> Load:
     return Load(
-        options.backend, str(model.path), options.context, options.parallel, options.threads
+        backend=options.backend,
+        path=str(model.path),
+        context=options.context,
+        parallel=options.parallel,
+        threads=options.threads,
+        cells=options.cells,
+        prefix_folder=options.prefix_folder,
     )
 
 
