@@ -14,6 +14,7 @@ from typing import assert_never
 
 from edgellm.backends.base import OutOfMemory, Sampled, TokenBackend, Work
 from edgellm.engine.kv_cache import KVCache
+from edgellm.engine.pace import Pace
 from edgellm.engine.prefix_cache import PrefixCache, RadixCache
 from edgellm.engine.prefix_store import PrefixStore
 from edgellm.engine.sampling import resolve
@@ -60,6 +61,7 @@ class Engine:
         if prefixes is None:
             prefixes = RadixCache() if backend.limits.can_cut else WholeCache()
         self._cache = KVCache(backend, backend.limits, prefixes)
+        self._pace = Pace(backend.limits.batch_tokens)
         self._scheduler = Scheduler(backend.limits, self._cache)
         self._sequences: dict[int, Sequence] = {}
         self._num_prompt_tokens = 0
@@ -114,14 +116,19 @@ class Engine:
 
     def step(self) -> list[FromEngine]:
         """Compute once, and tell what came of it."""
-        work = self._scheduler.schedule()
+        work = self._scheduler.schedule(
+            self._pace.budget(is_anyone_decoding=self._scheduler.is_anyone_decoding)
+        )
         if not work:
             return []
+        began = time.monotonic()
         try:
             sampled = self._backend.step(work)
         except OutOfMemory:
             hopeless = self._scheduler.make_room()
             return [self._fail(hopeless)] if hopeless else []
+        num_tokens = sum(len(item.tokens) for item in work)
+        self._pace.observe(num_tokens, time.monotonic() - began)
         return list(self._commit(work, sampled))
 
     def save(self, store: PrefixStore) -> None:

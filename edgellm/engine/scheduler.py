@@ -29,13 +29,23 @@ class Scheduler:
         """Queue a sequence."""
         self.waiting.append(sequence)
 
-    def schedule(self) -> list[Work]:
-        """One step's work within the batch limit: decode first, then prefill in chunks."""
+    @property
+    def is_anyone_decoding(self) -> bool:
+        return any(sequence.is_decoding for sequence in self.running.values())
+
+    def schedule(self, prefill_budget: int) -> list[Work]:
+        """One step's work: every running answer's next token, then prompts in chunks.
+
+        Args:
+            prefill_budget: tokens of prompts; fewer where the batch has no room for them.
+        """
         self._admit()
         self._grow()
-        budget, work = self._limits.batch_tokens, []
-        for sequence in self._by_urgency():
-            if not self._catch_up(sequence):
+        decoding = [each for each in self.running.values() if each.is_decoding]
+        work = [_next_work(sequence, 1) for sequence in decoding]
+        budget = min(prefill_budget, self._limits.batch_tokens - len(work))
+        for sequence in self.running.values():
+            if sequence.is_decoding or not self._catch_up(sequence):
                 continue
             count = min(budget, sequence.num_pending)
             if not count:
@@ -128,9 +138,6 @@ class Scheduler:
         del self.running[sequence.slot]
         self._cache.release(sequence.slot, sequence.tokens[: sequence.num_computed])
         sequence.stop()
-
-    def _by_urgency(self) -> list[Sequence]:
-        return sorted(self.running.values(), key=lambda sequence: not sequence.is_decoding)
 
 
 def _next_work(sequence: Sequence, count: int) -> Work:

@@ -44,6 +44,7 @@ class Bench:
         prefixes: PrefixCache | None = None,
     ) -> None:
         limits = Limits(parallel, parallel + 4, cells, 1000, True, batch_tokens)
+        self.batch_tokens = batch_tokens
         self.cells = Cells()
         self.cache = KVCache(self.cells, limits, prefixes or RadixCache())
         self.scheduler = Scheduler(limits, self.cache)
@@ -55,7 +56,7 @@ class Bench:
         return sequence
 
     def step(self) -> list[Work]:
-        work = self.scheduler.schedule()
+        work = self.scheduler.schedule(self.batch_tokens)
         for item in work:
             self.cells.compute(item)
             self.num_computed += len(item.tokens)
@@ -92,7 +93,20 @@ def test_decoding_goes_before_prefill_within_the_batch() -> None:
     bench.add(1, [1, 2])
     bench.step()
     bench.add(2, [5] * 9)
+    bench.batch_tokens = 100
     assert [len(item.tokens) for item in bench.step()] == [1, 3]
+    bench.batch_tokens = 2
+    assert [len(item.tokens) for item in bench.step()] == [1, 2]
+
+
+def test_every_answer_goes_on_however_small_the_budget_for_prompts() -> None:
+    bench = Bench(parallel=4, batch_tokens=4)
+    for id_ in range(3):
+        bench.add(id_, [id_])
+    bench.step()
+    bench.add(3, [7] * 9)
+    bench.batch_tokens = 1
+    assert [len(item.tokens) for item in bench.step()] == [1, 1, 1, 1]
 
 
 def test_more_sequences_than_may_run_wait_in_order() -> None:
