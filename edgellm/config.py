@@ -34,6 +34,7 @@ _MEANING = {
     "parallel": "a whole number from 1 to 256",
     "kv_tokens": "a whole number of tokens, 0 for context times parallel",
     "warm_boot": "true or false",
+    "speculate": "true or false",
     "threads": "a whole number from 0 (automatic) to 1024",
     "log_level": "one of debug, info, warning, error",
     "cors_origins": "a list of web origins such as http://localhost:3000",
@@ -51,6 +52,7 @@ class Settings(Struct, frozen=True):
     parallel: Annotated[int, Meta(ge=1, le=256)] = 4  # sequences at a time
     kv_tokens: Annotated[int, Meta(ge=0)] = 0  # that the whole KV cache holds
     warm_boot: bool = True  # keep computed prefixes on disk over restarts
+    speculate: bool = False  # guess tokens and check them, while that pays
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0  # 0 = as many as this process may use
     log_level: LogLevel = "info"
     cors_origins: Words = ()

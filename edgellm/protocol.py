@@ -32,6 +32,7 @@ class Load(Struct, frozen=True, tag="load"):
     parallel: int = 1  # sequences at a time
     threads: int = 0  # 0 = as many as this process may use
     cells: int = 0  # tokens that the whole KV cache holds; 0 = context * parallel
+    speculate: bool = False  # guess tokens and check them, while that pays
     prefix_folder: str = ""  # where computed prefixes are kept over restarts; empty = nowhere
 
 

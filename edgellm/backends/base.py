@@ -35,19 +35,22 @@ class Limits(Struct, frozen=True):
     num_cells: int  # tokens that the KV cache can hold, shared ones counted once
     context: int  # tokens that a sequence may have
     can_cut: bool  # whether a part of a sequence can be shared, and not only all of it
+    outputs: int  # tokens that can be sampled in one step
     batch_tokens: int  # of all the Work of one step together
 
 
 class Work(NamedTuple):
     """Feed `tokens` to the sequence in `slot`, from position `start` on; then sample.
 
-    `start` must be the number of tokens that the slot holds already.
+    `start` must be the number of tokens that the slot holds already. The last `num_guessed`
+    tokens are guesses: each is checked against what is sampled in its place.
     """
 
     slot: int
     start: int
     tokens: Sequence[int]
     sampler: int | None  # None = do not sample
+    num_guessed: int = 0
 
 
 class Sampled(NamedTuple):
@@ -92,8 +95,12 @@ class TokenBackend(Protocol):
     def remove_sampler(self, sampler: int) -> None:
         """Free a sampler."""
 
-    def step(self, work: Sequence[Work]) -> list[Sampled | None]:
-        """Compute all of `work` at once; a result for each, None where nothing was sampled.
+    def step(self, work: Sequence[Work]) -> list[list[Sampled]]:
+        """Compute all of `work` at once; for each, what was sampled.
+
+        That is nothing without a sampler, and one token without guesses. With guesses it is
+        those that were right, and the token that the model has instead of the first wrong one,
+        or behind the last. The slot still holds all that was fed: see `truncate`.
 
         Raises:
             OutOfMemory: no room in the KV cache.
@@ -101,6 +108,9 @@ class TokenBackend(Protocol):
 
     def share(self, source: int, target: int, begin: int, end: int) -> None:
         """Let slot `target` hold the tokens at positions [begin, end) of `source` as well."""
+
+    def truncate(self, slot: int, length: int) -> None:
+        """Drop what a slot holds behind its first `length` tokens. Only where `can_cut`."""
 
     def forget(self, slot: int) -> None:
         """Drop all that a slot holds."""

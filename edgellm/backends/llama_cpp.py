@@ -11,7 +11,7 @@ import ctypes
 import os
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from edgellm.types import Sampling, TokenLogprob
 
 BATCH_TOKENS = 512
 KEPT_SLOTS = 32  # finished sequences that can be kept for their prefixes
+GUESSED_TOKENS = 32  # that one step can check, of all answers together
 KEPT_STATES = 4  # the same for recurrent models, where each takes a state of some megabytes
 DEFAULT_CONTEXT = 4096  # per sequence, where nobody says: long enough for a chat on a small board
 TINY_PARAMS = 50_000_000  # below, threads wait for each other longer than they compute
@@ -182,7 +183,7 @@ class LlamaCppBackend:
     def remove_sampler(self, sampler: int) -> None:
         self._samplers.pop(sampler).close()
 
-    def step(self, work: Sequence[Work]) -> list[Sampled | None]:
+    def step(self, work: Sequence[Work]) -> list[list[Sampled]]:
         outputs = self._fill_batch(work)
         status = self._lib.llama_decode(self._context, self._batch)
         if status == 1:
@@ -191,32 +192,41 @@ class LlamaCppBackend:
             reason = _DECODE_FAILURES.get(status, "the computation failed")
             raise EngineError(f"llama_decode returned {status}: {reason}.")
         return [
-            self._sample(item.sampler, output) if item.sampler is not None else None
-            for item, output in zip(work, outputs, strict=True)
+            list(self._sample(item, output)) for item, output in zip(work, outputs, strict=True)
         ]
 
     def _fill_batch(self, work: Sequence[Work]) -> list[int]:
-        """Write the batch; gives the index of each Work's last token in it."""
+        """Write the batch; gives the index of each Work's first output in it."""
         end, outputs, batch = 0, [], self._batch
         for item in work:
             begin, end = end, end + len(item.tokens)
+            output = end - 1 - item.num_guessed
             self._token_view[begin:end] = item.tokens
             self._pos_view[begin:end] = range(item.start, item.start + len(item.tokens))
             self._logits_view[begin:end] = 0
-            self._logits_view[end - 1] = item.sampler is not None
+            self._logits_view[output:end] = item.sampler is not None
             for index in range(begin, end):
                 batch.n_seq_id[index] = 1
                 batch.seq_id[index][0] = item.slot
-            outputs.append(end - 1)
+            outputs.append(output)
         batch.n_tokens = end
         return outputs
 
-    def _sample(self, number: int, output: int) -> Sampled:
-        sampler = self._samplers[number]
-        token = sampler.sample(self._context, output)
-        if sampler.top_logprobs is None:
-            return Sampled(token, None)
-        return Sampled(token, self._logprob(output, token, sampler.top_logprobs))
+    def _sample(self, item: Work, output: int) -> Iterator[Sampled]:
+        """Sample until a guess is wrong, or there is none left."""
+        if item.sampler is None:
+            return
+        sampler = self._samplers[item.sampler]
+        guesses = item.tokens[len(item.tokens) - item.num_guessed :]
+        for index, guess in enumerate((*guesses, None), output):
+            token = sampler.sample(self._context, index)
+            wants_logprob = sampler.top_logprobs is not None
+            yield Sampled(
+                token,
+                self._logprob(index, token, sampler.top_logprobs or 0) if wants_logprob else None,
+            )
+            if token != guess:
+                return
 
     def _logprob(self, output: int, token: int, num_top: int) -> TokenLogprob:
         """Log-softmax of the raw logits, float64 inside; shape (vocab,)."""
@@ -234,6 +244,9 @@ class LlamaCppBackend:
 
     def share(self, source: int, target: int, begin: int, end: int) -> None:
         self._lib.llama_memory_seq_cp(self._memory, source, target, begin, end)
+
+    def truncate(self, slot: int, length: int) -> None:
+        self._lib.llama_memory_seq_rm(self._memory, slot, length, -1)
 
     def forget(self, slot: int) -> None:
         self._lib.llama_memory_seq_rm(self._memory, slot, -1, -1)
@@ -269,13 +282,15 @@ class LlamaCppBackend:
         context = options.context or min(trained, DEFAULT_CONTEXT)
         is_recurrent = self._lib.llama_model_is_recurrent(self._model)
         can_cut = not (is_recurrent or self._lib.llama_model_is_hybrid(self._model))
-        slots = options.parallel + (KEPT_SLOTS if can_cut else KEPT_STATES)
+        kept = KEPT_SLOTS if can_cut else KEPT_STATES
+        slots = min(options.parallel + kept, self._lib.llama_max_parallel_sequences())
         return Limits(
             parallel=options.parallel,
-            num_slots=min(slots, self._lib.llama_max_parallel_sequences()),
+            num_slots=slots,
             num_cells=max(options.cells or context * options.parallel, context),
             context=context,
             can_cut=can_cut,
+            outputs=max(slots, options.parallel + GUESSED_TOKENS),
             batch_tokens=BATCH_TOKENS,
         )
 
@@ -286,7 +301,7 @@ class LlamaCppBackend:
         params.n_ctx = self._limits.num_cells
         params.n_batch = BATCH_TOKENS
         params.n_seq_max = self._limits.num_slots
-        params.n_outputs_max = self._limits.num_slots  # the least; else a whole batch's logits
+        params.n_outputs_max = self._limits.outputs  # or a whole batch's logits are reserved
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
         self._log.errors.clear()

@@ -49,6 +49,13 @@ def serve(
             help="Keep computed prefixes on disk over restarts. [default: yes]",
         ),
     ] = None,
+    speculate: Annotated[
+        bool | None,
+        typer.Option(
+            "--speculate/--no-speculate",
+            help="Guess repeated text and check it in one step, while that pays. [default: no]",
+        ),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(help="CPU threads. [default: as many as are usable]")
     ] = None,
@@ -79,6 +86,7 @@ def serve(
         "parallel": parallel,
         "kv_tokens": kv_tokens,
         "warm_boot": warm_boot,
+        "speculate": speculate,
         "threads": threads,
         "alias": alias,
         "cors_origins": cors_origin,

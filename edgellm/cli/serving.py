@@ -155,6 +155,7 @@ async def serving(
         parallel=settings.parallel,
         threads=settings.threads,
         cells=settings.kv_tokens,
+        speculate=settings.speculate,
         prefix_folder=str(prefix_folder or ""),
     )
     router = Router((model,), options)

@@ -76,6 +76,7 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     from edgellm.backends import load_backend
     from edgellm.backends.base import BackendOptions
     from edgellm.engine.loop import Engine, run
+    from edgellm.engine.speculation import StepCost
     from edgellm.errors import EdgellmError
 
     began = time.monotonic()
@@ -85,7 +86,8 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     except EdgellmError as error:
         send([Failed(None, "load", error.message, error.hint)])
         return 1
-    engine, store = Engine(backend), _prefix_store(load, backend)
+    engine = Engine(backend, speculation=StepCost() if load.speculate else None)
+    store = _prefix_store(load, backend)
     if store is not None:
         engine.restore(store)
     send([Ready(backend.model, time.monotonic() - began)])

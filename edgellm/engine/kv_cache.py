@@ -6,7 +6,7 @@ What finished sequences computed stays and is shared with later ones until the r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Tokens
 from typing import Protocol
 
@@ -19,6 +19,9 @@ class Memory(Protocol):
 
     def share(self, source: int, target: int, begin: int, end: int) -> None:
         """Let `target` hold the tokens at positions [begin, end) of `source` as well."""
+
+    def truncate(self, slot: int, length: int) -> None:
+        """Drop what a slot holds behind its first `length` tokens."""
 
     def forget(self, slot: int) -> None:
         """Drop all that a slot holds; cells that nobody else holds are free."""
@@ -73,13 +76,18 @@ class KVCache:
         """Let a running sequence have what another one has just computed."""
         self._memory.share(source, target, begin, end)
 
-    def grow(self, slots: Tokens[int]) -> bool:
-        """Take one more cell for each of the slots; False if there is no room, and none taken."""
-        if not self._make_room(len(slots)):
+    def grow(self, num_cells: Mapping[int, int]) -> bool:
+        """Take more cells, by slot; False if there is no room for all, and none taken."""
+        if not self._make_room(sum(num_cells.values())):
             return False
-        for slot in slots:
-            self._grown[slot] += 1
+        for slot, num in num_cells.items():
+            self._grown[slot] += num
         return True
+
+    def truncate(self, slot: int, length: int, num_dropped: int) -> None:
+        """Give back the last `num_dropped` cells of a slot, which keeps `length` tokens."""
+        self._memory.truncate(slot, length)
+        self._grown[slot] -= num_dropped
 
     def release(self, slot: int, tokens: Tokens[int]) -> None:
         """A sequence leaves its slot, in which `tokens` are computed. They stay while they can."""

@@ -20,6 +20,7 @@ from edgellm.engine.prefix_store import PrefixStore
 from edgellm.engine.sampling import resolve
 from edgellm.engine.scheduler import Scheduler
 from edgellm.engine.sequence import Sequence
+from edgellm.engine.speculation import StepCost
 from edgellm.engine.whole_cache import WholeCache
 from edgellm.protocol import (
     Accepted,
@@ -51,21 +52,31 @@ class _Refusal(Exception):
 class Engine:
     """Completes the prompts that are submitted, all together, a step at a time."""
 
-    def __init__(self, backend: TokenBackend, prefixes: PrefixCache | None = None) -> None:
+    def __init__(
+        self,
+        backend: TokenBackend,
+        prefixes: PrefixCache | None = None,
+        *,
+        speculation: StepCost | None = None,
+    ) -> None:
         """Make an engine.
 
         Args:
             prefixes: what is used again of earlier work; None = as much as the backend can.
+            speculation: decides when guessing tokens pays; None = they are not guessed.
         """
         self._backend = backend
         if prefixes is None:
             prefixes = RadixCache() if backend.limits.can_cut else WholeCache()
         self._cache = KVCache(backend, backend.limits, prefixes)
         self._pace = Pace(backend.limits.batch_tokens)
-        self._scheduler = Scheduler(backend.limits, self._cache)
+        self._cost = speculation if backend.limits.can_cut else None
+        self._scheduler = Scheduler(backend.limits, self._cache, self._cost)
         self._sequences: dict[int, Sequence] = {}
         self._num_prompt_tokens = 0
         self._num_generated_tokens = 0
+        self._num_guessed_tokens = 0
+        self._num_kept_tokens = 0
         self._num_steps = 0
         self._num_saved = 0  # `_num_prompt_tokens` when prefixes were saved last
         self._max_bytes_per_token = backend.max_bytes_per_token()
@@ -81,6 +92,8 @@ class Engine:
             num_waiting=len(self._scheduler.waiting),
             num_prompt_tokens=self._num_prompt_tokens,
             num_generated_tokens=self._num_generated_tokens,
+            num_guessed_tokens=self._num_guessed_tokens,
+            num_kept_tokens=self._num_kept_tokens,
             num_steps=self._num_steps,
         )
 
@@ -127,8 +140,7 @@ class Engine:
         except OutOfMemory:
             hopeless = self._scheduler.make_room()
             return [self._fail(hopeless)] if hopeless else []
-        num_tokens = sum(len(item.tokens) for item in work)
-        self._pace.observe(num_tokens, time.monotonic() - began)
+        self._learn(work, time.monotonic() - began)
         return list(self._commit(work, sampled))
 
     def save(self, store: PrefixStore) -> None:
@@ -143,6 +155,16 @@ class Engine:
             self._cache.adopt(tokens, state)
 
     # -- inside ---------------------------------------------------------------------------------
+
+    def _learn(self, work: list[Work], seconds: float) -> None:
+        """Let what decides the next steps' sizes know what this one took."""
+        num_tokens = sum(len(item.tokens) for item in work)
+        num_guessed = sum(item.num_guessed for item in work)
+        if num_tokens == len(work) + num_guessed:  # nothing but answers
+            if self._cost is not None:
+                self._cost.observe(len(work), num_guessed, seconds)
+        else:
+            self._pace.observe(num_tokens, seconds)
 
     def _fewest_tokens(self, request: Generate) -> int:
         """A lower bound for the prompt's tokens, without looking at the text."""
@@ -173,15 +195,17 @@ class Engine:
                     param,
                 )
 
-    def _commit(self, work: list[Work], sampled: list[Sampled | None]) -> Iterator[FromEngine]:
+    def _commit(self, work: list[Work], sampled: list[list[Sampled]]) -> Iterator[FromEngine]:
         self._num_steps += 1
-        results = {item.slot: result for item, result in zip(work, sampled, strict=True) if result}
-        self._num_prompt_tokens += sum(len(item.tokens) for item in work)
-        for sequence in list(self._scheduler.commit(work, sampled)):
-            assert sequence.slot is not None
+        self._num_guessed_tokens += sum(item.num_guessed for item in work)
+        for item in work:
+            num_prompt = self._scheduler.running[item.slot].num_prompt
+            self._num_prompt_tokens += max(0, min(len(item.tokens), num_prompt - item.start))
+        for results in sampled:
+            self._num_kept_tokens += max(0, len(results) - 1)
+        for sequence, result in self._scheduler.commit(work, sampled):
             self._num_generated_tokens += 1
-            self._num_prompt_tokens -= sequence.num_generated > 1
-            yield from self._advance(sequence, results[sequence.slot])
+            yield from self._advance(sequence, result)
 
     def _advance(self, sequence: Sequence, result: Sampled) -> Iterator[FromEngine]:
         """Turn a sequence's newest token into text, and end the sequence if it is time."""

@@ -10,18 +10,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from collections.abc import Sequence as Tokens
+from typing import TypeAlias
 
 from edgellm.backends.base import Limits, Sampled, Work
 from edgellm.engine.kv_cache import KVCache
 from edgellm.engine.sequence import Sequence
+from edgellm.engine.speculation import StepCost
+
+Guesses: TypeAlias = dict[int, list[int]]  # tokens, by the sequence's id
 
 
 class Scheduler:
     """Sequences wait in a queue, run in a slot, and leave it when they are done."""
 
-    def __init__(self, limits: Limits, cache: KVCache) -> None:
+    def __init__(self, limits: Limits, cache: KVCache, cost: StepCost | None = None) -> None:
+        """`cost` decides how much is guessed; None = nothing is."""
         self._limits = limits
         self._cache = cache
+        self._cost = cost
         self.waiting: deque[Sequence] = deque()
         self.running: dict[int, Sequence] = {}  # by slot, oldest first
 
@@ -40,10 +47,10 @@ class Scheduler:
             prefill_budget: tokens of prompts; fewer where the batch has no room for them.
         """
         self._admit()
-        self._grow()
+        guesses = self._grow(self._guess())
         decoding = [each for each in self.running.values() if each.is_decoding]
-        work = [_next_work(sequence, 1) for sequence in decoding]
-        budget = min(prefill_budget, self._limits.batch_tokens - len(work))
+        work = [_next_work(each, 1, guesses.get(each.id, [])) for each in decoding]
+        budget = min(prefill_budget, self._limits.batch_tokens - sum(len(w.tokens) for w in work))
         for sequence in self.running.values():
             if sequence.is_decoding or not self._catch_up(sequence):
                 continue
@@ -54,14 +61,24 @@ class Scheduler:
             work.append(_next_work(sequence, count))
         return work
 
-    def commit(self, work: list[Work], sampled: list[Sampled | None]) -> Iterator[Sequence]:
-        """Take over a step's results; gives each sequence that has a new token."""
-        for item, result in zip(work, sampled, strict=True):
+    def commit(
+        self, work: list[Work], sampled: list[list[Sampled]]
+    ) -> Iterator[tuple[Sequence, Sampled]]:
+        """Take over a step's results; gives each new token, which may end its sequence."""
+        for item, results in zip(work, sampled, strict=True):
             sequence = self.running[item.slot]
-            sequence.num_computed += len(item.tokens)
-            if result is not None:
+            num_kept = max(0, len(results) - 1)
+            num_wrong = item.num_guessed - num_kept
+            sequence.num_computed += len(item.tokens) - num_wrong
+            if num_wrong:
+                self._cache.truncate(item.slot, sequence.num_computed, num_wrong)
+            if item.num_guessed:
+                sequence.acceptance.observe(item.num_guessed, num_kept)
+            for result in results:
                 sequence.append(result.token)
-                yield sequence
+                yield sequence, result
+                if sequence.slot is None:
+                    break
 
     def remove(self, sequence: Sequence) -> None:
         """Forget a sequence, wherever it is; what it computed stays for others."""
@@ -99,14 +116,43 @@ class Scheduler:
             if match is not None:
                 sequence.share(self.running.get(match.slot), match.length)
 
-    def _grow(self) -> None:
-        """Each decoding sequence needs one more cell; where there is none, the youngest leaves."""
-        while not self._cache.grow([s for s, each in self.running.items() if each.needs_cell]):
-            if len(self.running) == 1:
-                return  # the backend has the last word
-            self._preempt()
+    def _guess(self) -> Guesses:
+        """What to check beside the next tokens, by sequence. Not while prompts are computed."""
+        running = self.running.values()
+        if self._cost is None or not all(sequence.is_decoding for sequence in running):
+            return {}
+        left, guesses = self._limits.outputs - len(running), {}
+        for sequence in running:
+            length = self._cost.best_length(sequence.acceptance)
+            most = min(max(length, 1), left, sequence.num_left - 1)
+            guess = sequence.lookup.propose(most) if most > 0 else []
+            if guess and not length:
+                sequence.acceptance.idle()
+            elif guess:
+                guesses[sequence.id] = guess
+                left -= len(guess)
+        return guesses
+
+    def _grow(self, guesses: Guesses) -> Guesses:
+        """Take the cells that this step needs. Where there are none, guesses go, then the
+        youngest sequence."""
+
+        def needed() -> dict[int, int]:
+            return {
+                slot: sequence.needs_cell + len(guesses.get(sequence.id, []))
+                for slot, sequence in self.running.items()
+            }
+
+        while not self._cache.grow(needed()):
+            if guesses:
+                guesses = {}
+            elif len(self.running) == 1:
+                break  # the backend has the last word
+            else:
+                self._preempt()
         for sequence in self.running.values():
             sequence.needs_cell = False
+        return guesses
 
     def _catch_up(self, sequence: Sequence) -> bool:
         """Take what the sequence that it follows has computed; False if there is more to come."""
@@ -135,13 +181,17 @@ class Scheduler:
                 self._catch_up(follower)
                 follower.leader = None
         assert sequence.slot is not None
+        num_behind = sequence.num_computed - len(sequence.tokens)  # guesses behind the end
+        if num_behind > 0:
+            self._cache.truncate(sequence.slot, len(sequence.tokens), num_behind)
         del self.running[sequence.slot]
         self._cache.release(sequence.slot, sequence.tokens[: sequence.num_computed])
         sequence.stop()
 
 
-def _next_work(sequence: Sequence, count: int) -> Work:
+def _next_work(sequence: Sequence, count: int, guess: Tokens[int] = ()) -> Work:
     assert sequence.slot is not None
     begin, end = sequence.num_computed, sequence.num_computed + count
     sampler = sequence.id if end == len(sequence.tokens) else None
-    return Work(sequence.slot, begin, sequence.tokens[begin:end], sampler)
+    tokens = [*sequence.tokens[begin:end], *guess]
+    return Work(sequence.slot, begin, tokens, sampler, len(guess))

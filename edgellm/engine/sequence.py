@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from edgellm.engine.detokenizer import Detokenizer
+from edgellm.engine.speculation import Acceptance, PromptLookup
 from edgellm.types import FinishReason, Sampling, Timings, Usage
 
 
@@ -25,6 +26,8 @@ class Sequence:
         self.needs_cell = False  # for the newest token, which the prompt's cells do not cover
         self.leader: Sequence | None = None  # it is computing tokens that this one needs too
         self.num_shared = 0  # of `leader`'s tokens
+        self.lookup = PromptLookup(self.tokens)
+        self.acceptance = Acceptance()
         self.sampling = sampling
         self.detokenizer = Detokenizer(sampling.stop)
         self._max_length = min(context, len(prompt) + (sampling.max_tokens or context))
@@ -77,9 +80,14 @@ class Sequence:
         self.tokens.append(token)
         self.needs_cell = True
 
+    @property
+    def num_left(self) -> int:
+        """Tokens that may still come."""
+        return self._max_length - len(self.tokens)
+
     def is_full(self) -> bool:
         """Whether `max_tokens` or the context is used up."""
-        return len(self.tokens) >= self._max_length
+        return self.num_left <= 0
 
     def usage(self) -> Usage:
         return Usage(self.num_prompt, self.num_generated, self.num_cached)

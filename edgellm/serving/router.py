@@ -48,6 +48,7 @@ class EngineOptions(Struct, frozen=True):
     parallel: int = 4  # sequences at a time
     threads: int = 0
     cells: int = 0  # tokens that the whole KV cache holds
+    speculate: bool = False  # guess tokens and check them, while that pays
     prefix_folder: str = ""  # where computed prefixes are kept over restarts; empty = nowhere
 
 
@@ -212,6 +213,7 @@ def _load(model: ServedModel, options: EngineOptions) -> Load:
         parallel=options.parallel,
         threads=options.threads,
         cells=options.cells,
+        speculate=options.speculate,
         prefix_folder=options.prefix_folder,
     )
 

@@ -12,6 +12,7 @@ from edgellm.backends.base import BackendOptions, OutOfMemory, Work
 from edgellm.backends.llama_cpp import LlamaCppBackend
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_cache import NoCache, PrefixCache, RadixCache
+from edgellm.engine.speculation import StepCost
 from edgellm.protocol import Accepted, Delta, Done, Failed, FromEngine, Generate
 from edgellm.types import Sampling, Usage
 from tests.support.tiny_model import NUM_TOKENS, write_tiny_model
@@ -358,6 +359,66 @@ def continue_(engine: Engine, tokens: list[int], max_tokens: int) -> tuple[list[
     answer = [NUM_TOKENS - 1 if e.token == b" t" else 3 + e.token[0] for e in entries]
     assert len(answer) == max_tokens
     return answer, done(messages, 1).usage
+
+
+class Free(StepCost):
+    """Guesses always pay: what the tests are about must not depend on the machine's load."""
+
+    def observe(self, num_answers: int, num_guessed: int, seconds: float) -> None:
+        self.slope = 0.0
+
+
+COPIES = [
+    "Repeat after me: the blue boat sails past the old stone bridge at seven every morning.",
+    "What is GGUF? What is GGUF? What is GGUF?",
+    "My name is Marta. My name is Marta. What is my name?",
+]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_speculation_changes_no_answer(pocket: Path, temperature: float) -> None:
+    prompts = [f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n" for text in COPIES]
+    sampling = Sampling(
+        temperature=temperature, seed=5, max_tokens=60, min_tokens=60, top_logprobs=0
+    )
+    answers = []
+    for speculate in (False, True):
+        options = BackendOptions(context=256, parallel=3, threads=1)
+        backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
+        engine = Engine(backend, speculation=Free() if speculate else None)
+        alone = [complete(engine, prompt, sampling)[0] for prompt in prompts]
+        for id_, prompt in enumerate(prompts):
+            engine.submit(Generate(id_, (prompt,), sampling))
+        messages = finish(engine)
+        together = [text_of(messages, id_) for id_ in range(3)]
+        answers.append((alone, together))
+        stats = engine.stats
+        assert bool(stats.num_kept_tokens) is speculate
+        backend.close()
+    assert answers[1] == answers[0]
+    assert stats.num_kept_tokens > 10
+    assert stats.num_steps < 300  # for 360 tokens, half of which came three at a time
+
+
+def test_speculation_stays_within_every_limit(pocket: Path) -> None:
+    """A cache so small that guesses and the youngest must go, stop strings inside of guesses."""
+    prompt = "<|im_start|>user\nWhat is GGUF?<|im_end|>\n<|im_start|>assistant\n"
+    options = BackendOptions(context=128, parallel=3, threads=1, cells=160)
+    backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
+    engine = Engine(backend, speculation=Free())
+    sampling = Sampling(temperature=0, ignore_eos=True)
+    whole = [complete(engine, prompt + "x" * i, sampling) for i in range(3)]
+    assert all(end.usage.prompt_tokens + end.usage.completion_tokens == 128 for _, end in whole)
+    for id_ in range(3):
+        engine.submit(Generate(id_, (prompt + "x" * id_,), sampling))
+    messages = finish(engine)
+    assert [text_of(messages, id_) for id_ in range(3)] == [text for text, _ in whole]
+    stop = whole[0][0][150:153]
+    stopped, end = complete(engine, prompt, Sampling(temperature=0, ignore_eos=True, stop=(stop,)))
+    assert (stopped, end.reason) == (whole[0][0][: whole[0][0].index(stop)], "stop")
+    assert engine.stats.num_kept_tokens > 0
+    assert engine.stats.num_running == engine.stats.num_waiting == 0
+    backend.close()
 
 
 def test_cached_tokens_are_in_the_usage(backend: LlamaCppBackend) -> None:

@@ -43,7 +43,7 @@ class Bench:
         batch_tokens: int = 4,
         prefixes: PrefixCache | None = None,
     ) -> None:
-        limits = Limits(parallel, parallel + 4, cells, 1000, True, batch_tokens)
+        limits = Limits(parallel, parallel + 4, cells, 1000, True, 64, batch_tokens)
         self.batch_tokens = batch_tokens
         self.cells = Cells()
         self.cache = KVCache(self.cells, limits, prefixes or RadixCache())
@@ -61,10 +61,10 @@ class Bench:
             self.cells.compute(item)
             self.num_computed += len(item.tokens)
         sampled = [
-            Sampled(999 + item.start + len(item.tokens), None) if item.sampler is not None else None
+            [Sampled(999 + item.start + len(item.tokens), None)] if item.sampler is not None else []
             for item in work
         ]
-        for sequence in list(self.scheduler.commit(work, sampled)):
+        for sequence, _ in self.scheduler.commit(work, sampled):
             if sequence.is_full():
                 self.scheduler.remove(sequence)
         return work
