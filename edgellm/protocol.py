@@ -47,6 +47,7 @@ class Generate(Struct, frozen=True, tag="generate"):
     prompt: tuple[str | int, ...]
     sampling: Sampling = Sampling()
     echo: bool = False
+    client: str = ""  # the same for requests that should queue behind each other
 
 
 class Cancel(Struct, frozen=True, tag="cancel"):

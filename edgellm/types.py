@@ -76,6 +76,7 @@ class GenerateRequest(Struct, frozen=True):
     tools: tuple[Tool, ...] = ()
     sampling: Sampling = Sampling()
     echo: bool = False  # raw prompts only: begin the answer with the prompt's own text
+    client: str = ""  # who asks: those who wait take turns, so that nobody takes all slots
 
 
 class Usage(Struct, frozen=True):

@@ -78,6 +78,8 @@ def _to_detail(model: ModelStatus) -> dict[str, Any]:
             "waiting": stats.num_waiting,
             "prompt_tokens": stats.num_prompt_tokens,
             "generated_tokens": stats.num_generated_tokens,
+            "guessed_tokens": stats.num_guessed_tokens,
+            "kept_tokens": stats.num_kept_tokens,
             "steps": stats.num_steps,
         },
     }

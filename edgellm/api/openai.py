@@ -31,7 +31,7 @@ def openai_routes(router: Router, max_body_bytes: int) -> APIRouter:
     @routes.post("/chat/completions", **_documented(ChatCompletionBody))
     async def chat_completions(request: Request) -> Response:
         body, model = await read(request, ChatCompletionBody)
-        requests = chat_to_requests(body, model)
+        requests = chat_to_requests(body, model, client_of(request, body))
         head, n = new_head("chatcmpl", model), len(requests)
         if body.stream:
             writer = ChatStream(head, n, _includes_usage(body))
@@ -42,7 +42,7 @@ def openai_routes(router: Router, max_body_bytes: int) -> APIRouter:
     async def completions(request: Request) -> Response:
         request.state.input_param = "prompt"
         body, model = await read(request, CompletionBody)
-        requests = completion_to_requests(body, model)
+        requests = completion_to_requests(body, model, client_of(request, body))
         head, n = new_head("cmpl", model), body.n or 1
         if body.stream:
             writer = CompletionStream(head, n, _includes_usage(body))
@@ -67,6 +67,12 @@ def openai_routes(router: Router, max_body_bytes: int) -> APIRouter:
         return Answers([router.generate(request) for request in requests])
 
     return routes
+
+
+def client_of(request: Request, body: SamplingFields) -> str:
+    """Whose turn a request takes when several wait: the peer's, and the user's that it names."""
+    peer = request.client.host if request.client else ""
+    return f"{peer} {body.user}" if isinstance(body.user, str) else peer
 
 
 def to_model(status: ModelStatus) -> Json:

@@ -28,7 +28,9 @@ MAX_ANSWERS = 128  # of one request: prompts x n
 Prompt = str | tuple[int, ...]
 
 
-def chat_to_requests(body: ChatCompletionBody, model: str) -> list[GenerateRequest]:
+def chat_to_requests(
+    body: ChatCompletionBody, model: str, client: str = ""
+) -> list[GenerateRequest]:
     """One request per choice (`n`). Raises InvalidRequest."""
     _refuse_unsupported_chat(body)
     _check_stream_options(body)
@@ -48,12 +50,15 @@ def chat_to_requests(body: ChatCompletionBody, model: str) -> list[GenerateReque
             messages=messages,
             tools=tools,
             sampling=to_sampling(body, max_tokens, top_logprobs, choice),
+            client=client,
         )
         for choice in range(body.n or 1)
     ]
 
 
-def completion_to_requests(body: CompletionBody, model: str) -> list[GenerateRequest]:
+def completion_to_requests(
+    body: CompletionBody, model: str, client: str = ""
+) -> list[GenerateRequest]:
     """One request per prompt and choice, in the order of the choices' indices: the `n` answers
     to the first prompt, then those to the second. Raises InvalidRequest."""
     _refuse_unsupported_completion(body)
@@ -72,6 +77,7 @@ def completion_to_requests(body: CompletionBody, model: str) -> list[GenerateReq
             prompt=prompt,
             sampling=to_sampling(body, body.max_tokens, body.logprobs, choice),
             echo=bool(body.echo),
+            client=client,
         )
         for prompt in prompts
         for choice in range(num_choices)

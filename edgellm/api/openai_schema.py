@@ -3,7 +3,7 @@
 Types are strict as OpenAI's are ("0.7" is not a number, true is not 1). Unknown fields are
 ignored, and so are these known ones, which are hints or book-keeping and change no promise of the
 answer: audio (without `modalities`), metadata, moderation, parallel_tool_calls, prediction,
-prompt_cache_key, reasoning_effort, safety_identifier, service_tier, store, user, verbosity,
+prompt_cache_key, reasoning_effort, safety_identifier, service_tier, store, verbosity,
 web_search_options, and a tool's `strict`.
 
 Fields typed `Any` are those with several shapes or that are refused; a union here would let
@@ -117,6 +117,7 @@ class SamplingFields(_Input):
     repeat_last_n: Annotated[int, Field(ge=-1, le=MAX_INT)] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=MAX_INT)] | None = None
     ignore_eos: bool | None = None
+    user: Any = None
 
 
 class ChatCompletionBody(SamplingFields):

@@ -111,7 +111,7 @@ class Engine:
         if len(prompt) >= context:
             return [_too_long(request.id, len(prompt), context)]
         sampling = resolve(request.sampling, self._backend.model.sampling)
-        sequence = Sequence(request.id, prompt, sampling, context)
+        sequence = Sequence(request.id, prompt, sampling, context, request.client)
         self._sequences[request.id] = sequence
         self._backend.add_sampler(sequence.id, sampling, prompt)
         self._scheduler.add(sequence)

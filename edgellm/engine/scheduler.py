@@ -1,6 +1,7 @@
 """Decides what is computed next, and who must wait for whom.
 
-Running answers come first, then prompts in the order they came. A prompt that begins like one that
+Running answers come first, then prompts. Clients take turns, whose requests queue in the order they
+came. A prompt that begins like one that
 is still being computed follows it and computes only the rest. When the KV cache is full, the
 youngest sequence steps back into the queue and goes on later, where it was. Knows no runtime, no
 clock and no pipe.
@@ -8,7 +9,7 @@ clock and no pipe.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from collections.abc import Sequence as Tokens
 from typing import TypeAlias
@@ -103,18 +104,26 @@ class Scheduler:
     # -- inside ---------------------------------------------------------------------------------
 
     def _admit(self) -> None:
-        """Let in those that wait longest, as far as there is room for their tokens."""
+        """Let in those whose turn it is, as far as there is room for their tokens."""
         while self.waiting and len(self.running) < self._limits.parallel:
-            sequence = self.waiting[0]
+            sequence = self._next_waiting()
             acquired = self._cache.acquire(sequence.tokens, headroom=len(self.running) + 1)
             if acquired is None:
                 return
             slot, match = acquired
-            self.waiting.popleft()
+            self.waiting.remove(sequence)
             sequence.start(slot)
             self.running[slot] = sequence
             if match is not None:
                 sequence.share(self.running.get(match.slot), match.length)
+
+    def _next_waiting(self) -> Sequence:
+        """One that had to step back, else the oldest of the client that runs the fewest."""
+        first = self.waiting[0]
+        if first.num_generated:
+            return first
+        num_running = Counter(sequence.client for sequence in self.running.values())
+        return min(self.waiting, key=lambda sequence: num_running[sequence.client])
 
     def _guess(self) -> Guesses:
         """What to check beside the next tokens, by sequence. Not while prompts are computed."""

@@ -16,8 +16,11 @@ class Sequence:
     sampling behind it: a new prompt and the newest token are treated alike.
     """
 
-    def __init__(self, id_: int, prompt: list[int], sampling: Sampling, context: int) -> None:
+    def __init__(
+        self, id_: int, prompt: list[int], sampling: Sampling, context: int, client: str = ""
+    ) -> None:
         self.id = id_
+        self.client = client
         self.tokens = list(prompt)
         self.num_prompt = len(prompt)
         self.num_computed = 0

@@ -111,7 +111,12 @@ class EngineProcess:
         raise self.error or EngineBusy("The server is shutting down.")
 
     async def generate(
-        self, prompt: tuple[str | int, ...], sampling: Sampling, *, echo: bool = False
+        self,
+        prompt: tuple[str | int, ...],
+        sampling: Sampling,
+        *,
+        echo: bool = False,
+        client: str = "",
     ) -> AsyncGenerator[Answer, None]:
         """Complete a prompt: Accepted, any number of Delta, Done. Closing it cancels the work.
 
@@ -124,7 +129,7 @@ class EngineProcess:
         answers = self._answers[id_] = asyncio.Queue()
         is_over = False
         try:
-            await self._send([Generate(id_, prompt, sampling, echo)])
+            await self._send([Generate(id_, prompt, sampling, echo, client)])
             while not is_over:
                 answer = await answers.get()
                 is_over = isinstance(answer, (Done, Exception))

@@ -109,7 +109,9 @@ class Router:
         parser = choose_parser(
             entry.model.parser, info.chat_template or "", has_tools=bool(request.tools)
         )
-        answers = entry.process.generate(prompt, request.sampling, echo=request.echo)
+        answers = entry.process.generate(
+            prompt, request.sampling, echo=request.echo, client=request.client
+        )
         async with contextlib.aclosing(answers):
             async for event in _events(answers, parser):
                 yield event

@@ -22,7 +22,7 @@ def status(**changes: Any) -> ModelStatus:
 
 
 def test_ready(client: InMemory, router: ScriptedRouter) -> None:
-    stats = EngineStats(1, 2, 30, 40, 50)
+    stats = EngineStats(1, 2, 30, 40, 7, 6, 50)
     model = status(stats=stats, num_restarts=1, last_crash="killed by signal 9")
     assert health(client, router, model) == (
         200,
@@ -44,6 +44,8 @@ def test_ready(client: InMemory, router: ScriptedRouter) -> None:
                         "waiting": 2,
                         "prompt_tokens": 30,
                         "generated_tokens": 40,
+                        "guessed_tokens": 7,
+                        "kept_tokens": 6,
                         "steps": 50,
                     },
                 }

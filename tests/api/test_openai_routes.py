@@ -259,3 +259,14 @@ def test_documentation_has_the_bodies(client: InMemory) -> None:
     assert "messages" in bodies[ref.rpartition("/")[2]]["properties"]
     assert "prompt" in bodies["CompletionBody"]["properties"]
     assert client.get("/docs").status_code == 404  # it would load scripts from a CDN
+
+
+@pytest.mark.parametrize(
+    ("user", "asking"),
+    [({}, "127.0.0.1"), ({"user": "ada"}, "127.0.0.1 ada"), ({"user": 5}, "127.0.0.1")],
+)
+def test_requests_carry_who_asks(
+    client: InMemory, router: ScriptedRouter, user: dict[str, object], asking: str
+) -> None:
+    assert client.chat(**user).status_code == 200
+    assert [request.client for request in router.requests] == [asking]

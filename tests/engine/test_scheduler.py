@@ -50,8 +50,10 @@ class Bench:
         self.scheduler = Scheduler(limits, self.cache)
         self.num_computed = 0
 
-    def add(self, id_: int, tokens: list[int], max_tokens: int | None = None) -> Sequence:
-        sequence = Sequence(id_, tokens, Sampling(max_tokens=max_tokens), 1000)
+    def add(
+        self, id_: int, tokens: list[int], max_tokens: int | None = None, client: str = ""
+    ) -> Sequence:
+        sequence = Sequence(id_, tokens, Sampling(max_tokens=max_tokens), 1000, client)
         self.scheduler.add(sequence)
         return sequence
 
@@ -198,6 +200,18 @@ def test_the_youngest_steps_back_and_comes_again_without_losing_a_token() -> Non
     for sequence in (first, second):
         assert sequence.tokens[10:] == [1000 + position for position in range(9, 29)]
     assert second.num_cached == 0  # what it had to take up again is not the client's gain
+
+
+def test_clients_take_turns() -> None:
+    bench = Bench(parallel=2, batch_tokens=100)
+    order: list[int] = []
+    for id_ in range(6):
+        bench.add(id_, [id_], max_tokens=1, client="many")
+    for id_ in (10, 11):
+        bench.add(id_, [id_], max_tokens=1, client="few")
+    while bench.scheduler.waiting or bench.scheduler.running:
+        order += [item.sampler for item in bench.step() if item.sampler is not None]
+    assert order == [0, 10, 1, 11, 2, 3, 4, 5]
 
 
 def test_nothing_is_shared_without_a_cache() -> None:
