@@ -45,7 +45,9 @@ def set_up_logging(level: str) -> None:
         stream=sys.stderr, level=level.upper(), format=_LOG_FORMAT, datefmt="%H:%M:%S", force=True
     )
     if level != "debug":
-        for name in ("uvicorn.access", "httpx", "httpcore", "asyncio"):
+        for name in ("uvicorn.access", "httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        # Its warning is that a client left while tokens were on their way to it.
+        logging.getLogger("asyncio").setLevel(logging.ERROR)
         # "Started server process", "Shutting down": we say that ourselves.
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
