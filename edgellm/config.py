@@ -11,12 +11,13 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
 from edgellm.errors import ConfigError
+from edgellm.types import FlashAttention, KVType
 
 PREFIX = "EDGELLM_"
 # Variables that are read elsewhere: the folders, the settings file, the server that clients use.
@@ -33,6 +34,8 @@ _MEANING = {
     "context": "a whole number of tokens, 0 for the model's own",
     "parallel": "a whole number from 1 to 256",
     "kv_tokens": "a whole number of tokens, 0 for context times parallel",
+    "kv_type": f"one of {', '.join(get_args(KVType))}",
+    "flash_attention": "one of auto, on, off",
     "warm_boot": "true or false",
     "speculate": "true or false",
     "threads": "a whole number from 0 (automatic) to 1024",
@@ -51,6 +54,8 @@ class Settings(Struct, frozen=True):
     context: Annotated[int, Meta(ge=0)] = 0  # tokens of one sequence; 0 = the model's own
     parallel: Annotated[int, Meta(ge=1, le=256)] = 4  # sequences at a time
     kv_tokens: Annotated[int, Meta(ge=0)] = 0  # that the whole KV cache holds
+    kv_type: KVType = "f16"  # of the KV cache's values; quantised ones need flash attention
+    flash_attention: FlashAttention = "auto"
     warm_boot: bool = True  # keep computed prefixes on disk over restarts
     speculate: bool = False  # guess tokens and check them, while that pays
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0  # 0 = as many as this process may use

@@ -15,7 +15,16 @@ import msgspec
 from msgspec import Struct
 
 from edgellm.errors import EngineCrashed
-from edgellm.types import EngineStats, FinishReason, Sampling, Timings, TokenLogprob, Usage
+from edgellm.types import (
+    EngineStats,
+    FinishReason,
+    FlashAttention,
+    KVType,
+    Sampling,
+    Timings,
+    TokenLogprob,
+    Usage,
+)
 
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 _LENGTH = struct.Struct("<I")
@@ -32,6 +41,8 @@ class Load(Struct, frozen=True, tag="load"):
     parallel: int = 1  # sequences at a time
     threads: int = 0  # 0 = as many as this process may use
     cells: int = 0  # tokens that the whole KV cache holds; 0 = context * parallel
+    kv_type: KVType = "f16"
+    flash_attention: FlashAttention = "auto"
     speculate: bool = False  # guess tokens and check them, while that pays
     prefix_folder: str = ""  # where computed prefixes are kept over restarts; empty = nowhere
 

@@ -13,6 +13,8 @@ from msgspec import Struct
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls"]
+KVType: TypeAlias = Literal["f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
+FlashAttention: TypeAlias = Literal["auto", "on", "off"]
 EngineState: TypeAlias = Literal["stopped", "starting", "ready", "draining", "crashed"]
 
 

@@ -28,7 +28,7 @@ from edgellm.backends.base import (
 from edgellm.backends.llama_sampler import SamplerChain
 from edgellm.errors import EngineError, EngineLoadError
 from edgellm.protocol import ModelInfo
-from edgellm.types import Sampling, TokenLogprob
+from edgellm.types import FlashAttention, KVType, Sampling, TokenLogprob
 
 BATCH_TOKENS = 512
 KEPT_SLOTS = 32  # finished sequences that can be kept for their prefixes
@@ -36,6 +36,18 @@ GUESSED_TOKENS = 32  # that one step can check, of all answers together
 KEPT_STATES = 4  # the same for recurrent models, where each takes a state of some megabytes
 DEFAULT_CONTEXT = 4096  # per sequence, where nobody says: long enough for a chat on a small board
 TINY_PARAMS = 50_000_000  # below, threads wait for each other longer than they compute
+GGML_TYPES: dict[KVType, int] = {
+    "f32": 0,
+    "f16": 1,
+    "q4_0": 2,
+    "q4_1": 3,
+    "q5_0": 6,
+    "q5_1": 7,
+    "q8_0": 8,
+    "iq4_nl": 20,
+    "bf16": 30,
+}
+FLASH_ATTENTION: dict[FlashAttention, int] = {"auto": -1, "off": 0, "on": 1}
 _ERROR_LEVEL = 4  # ggml_log_level: 2 info, 3 warn, 4 error, 5 continues the line before
 _DECODE_FAILURES = {1: "no room in the KV cache", 2: "aborted", -1: "invalid batch"}
 
@@ -304,13 +316,15 @@ class LlamaCppBackend:
         params.n_outputs_max = self._limits.outputs  # or a whole batch's logits are reserved
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
+        params.type_k = params.type_v = GGML_TYPES[options.kv_type]
+        params.flash_attn_type = FLASH_ATTENTION[options.flash_attention]
         self._log.errors.clear()
         context = self._lib.llama_init_from_model(self._model, params)
         if not context:
             raise EngineLoadError(
                 f"llama.cpp cannot make a context of {self._limits.context} tokens for "
                 f"{options.parallel} sequences: {self._log.reason()}.",
-                "Choose a smaller --context or --parallel.",
+                "Choose a smaller --context or --parallel, or another --kv-type.",
             )
         return context
 

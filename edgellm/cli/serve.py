@@ -42,6 +42,13 @@ def serve(
         int | None,
         typer.Option(help="Tokens of the whole KV cache. [default: context x parallel]"),
     ] = None,
+    kv_type: Annotated[
+        str | None,
+        typer.Option(help="Type of the KV cache: f16, q8_0, q4_0 and others. [default: f16]"),
+    ] = None,
+    flash_attention: Annotated[
+        str | None, typer.Option(help="auto, on or off. [default: auto]")
+    ] = None,
     warm_boot: Annotated[
         bool | None,
         typer.Option(
@@ -85,6 +92,8 @@ def serve(
         "context": context,
         "parallel": parallel,
         "kv_tokens": kv_tokens,
+        "kv_type": kv_type,
+        "flash_attention": flash_attention,
         "warm_boot": warm_boot,
         "speculate": speculate,
         "threads": threads,

@@ -155,6 +155,8 @@ async def serving(
         parallel=settings.parallel,
         threads=settings.threads,
         cells=settings.kv_tokens,
+        kv_type=settings.kv_type,
+        flash_attention=settings.flash_attention,
         speculate=settings.speculate,
         prefix_folder=str(prefix_folder or ""),
     )

@@ -80,7 +80,14 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     from edgellm.errors import EdgellmError
 
     began = time.monotonic()
-    options = BackendOptions(load.context, load.parallel, load.cells, load.threads)
+    options = BackendOptions(
+        context=load.context,
+        parallel=load.parallel,
+        cells=load.cells,
+        threads=load.threads,
+        kv_type=load.kv_type,
+        flash_attention=load.flash_attention,
+    )
     try:
         backend = load_backend(load.backend, load.path, options, _progress_reporter(send))
     except EdgellmError as error:

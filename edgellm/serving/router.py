@@ -22,7 +22,9 @@ from edgellm.serving.process import Answer, EngineProcess
 from edgellm.types import (
     Event,
     Finished,
+    FlashAttention,
     GenerateRequest,
+    KVType,
     ModelStatus,
     Started,
     TextDelta,
@@ -48,6 +50,8 @@ class EngineOptions(Struct, frozen=True):
     parallel: int = 4  # sequences at a time
     threads: int = 0
     cells: int = 0  # tokens that the whole KV cache holds
+    kv_type: KVType = "f16"
+    flash_attention: FlashAttention = "auto"
     speculate: bool = False  # guess tokens and check them, while that pays
     prefix_folder: str = ""  # where computed prefixes are kept over restarts; empty = nowhere
 
@@ -215,6 +219,8 @@ def _load(model: ServedModel, options: EngineOptions) -> Load:
         parallel=options.parallel,
         threads=options.threads,
         cells=options.cells,
+        kv_type=options.kv_type,
+        flash_attention=options.flash_attention,
         speculate=options.speculate,
         prefix_folder=options.prefix_folder,
     )

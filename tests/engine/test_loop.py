@@ -13,8 +13,9 @@ from edgellm.backends.llama_cpp import LlamaCppBackend
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_cache import NoCache, PrefixCache, RadixCache
 from edgellm.engine.speculation import StepCost
+from edgellm.errors import EngineLoadError
 from edgellm.protocol import Accepted, Delta, Done, Failed, FromEngine, Generate
-from edgellm.types import Sampling, Usage
+from edgellm.types import KVType, Sampling, Usage
 from tests.support.tiny_model import NUM_TOKENS, write_tiny_model
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
@@ -419,6 +420,22 @@ def test_speculation_stays_within_every_limit(pocket: Path) -> None:
     assert engine.stats.num_kept_tokens > 0
     assert engine.stats.num_running == engine.stats.num_waiting == 0
     backend.close()
+
+
+@pytest.mark.parametrize("kv_type", ["f32", "bf16", "q8_0", "q4_0"])
+def test_other_types_of_kv_cache(pocket: Path, kv_type: KVType) -> None:
+    options = BackendOptions(context=256, parallel=1, threads=1, kv_type=kv_type)
+    backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
+    prompt = "<|im_start|>user\nWhat is GGUF?<|im_end|>\n<|im_start|>assistant\n"
+    assert "GGUF" in complete(Engine(backend), prompt, GREEDY)[0]
+    backend.close()
+
+
+def test_a_kv_cache_that_cannot_be_is_a_load_error(tiny_model: Path) -> None:
+    options = BackendOptions(context=256, kv_type="q8_0", flash_attention="off")
+    with pytest.raises(EngineLoadError, match="cannot make a context") as caught:
+        load_backend("llama_cpp", str(tiny_model), options, lambda _: None)
+    assert "--kv-type" in caught.value.hint
 
 
 def test_cached_tokens_are_in_the_usage(backend: LlamaCppBackend) -> None:
