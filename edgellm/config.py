@@ -51,7 +51,9 @@ class Settings(Struct, frozen=True):
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     model: str = ""  # a path; empty = the built-in model
-    context: Annotated[int, Meta(ge=0)] = 0  # tokens of one sequence; 0 = the model's own
+    context: Annotated[int, Meta(ge=0)] = (
+        0  # tokens of one sequence; 0 = the model's own, up to 4096
+    )
     parallel: Annotated[int, Meta(ge=1, le=256)] = 4  # sequences at a time
     kv_tokens: Annotated[int, Meta(ge=0)] = 0  # that the whole KV cache holds
     kv_type: KVType = "f16"  # of the KV cache's values; quantised ones need flash attention

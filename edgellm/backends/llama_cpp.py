@@ -125,7 +125,18 @@ class LlamaCppBackend:
                 f"llama.cpp cannot load {Path(path).name}: {log.reason()}.",
                 "Is the file complete? Compare its size and sha256 with the place it came from.",
             )
-        return cls(lib, log, model, options)
+        return cls(lib, log, model, options)._checked(path)
+
+    def _checked(self, path: str) -> LlamaCppBackend:
+        """Refuse what loads but cannot write: encoders and embedding models."""
+        is_causal = self._metadata(f"{self._info.architecture}.attention.causal") != "false"
+        if self._lib.llama_model_has_encoder(self._model) or not is_causal:
+            raise EngineLoadError(
+                f"{Path(path).name} is an encoder or embedding model "
+                f"({self._info.architecture}): it cannot write text.",
+                "Choose a model that is made for chat or completion.",
+            )
+        return self
 
     @property
     def model(self) -> ModelInfo:

@@ -33,7 +33,8 @@ def serve(
         int | None, typer.Option(help="Port; 0 picks a free one. [default: 8000]")
     ] = None,
     context: Annotated[
-        int | None, typer.Option(help="Tokens of one sequence. [default: the model's own]")
+        int | None,
+        typer.Option(help="Tokens of one sequence. [default: the model's own, up to 4096]"),
     ] = None,
     parallel: Annotated[
         int | None, typer.Option(help="Answers computed at a time. [default: 4]")

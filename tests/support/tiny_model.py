@@ -26,7 +26,12 @@ def byte_alphabet() -> list[str]:
 
 
 def write_tiny_model(
-    path: Path, *, architecture: str = "llama", template: str | None = CHATML, seed: int = 0
+    path: Path,
+    *,
+    architecture: str = "llama",
+    template: str | None = CHATML,
+    is_causal: bool = True,
+    seed: int = 0,
 ) -> Path:
     """A model of random weights whose tokens are the bytes and three control tokens.
 
@@ -38,6 +43,8 @@ def write_tiny_model(
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    if not is_causal:
+        writer.add_causal_attention(False)
     _add_tokenizer(writer, template)
     tensors = Tensors(writer, np.random.default_rng(seed))
     tensors.add("token_embd.weight", NUM_TOKENS, WIDTH)

@@ -1,0 +1,134 @@
+"""What the backend says of a model, what it refuses, and that a batch is only a batch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgellm.backends import load_backend
+from edgellm.backends.base import BackendOptions, TokenBackend, Work
+from edgellm.errors import EngineLoadError
+from edgellm.types import Sampling
+from tests.support.tiny_model import CHATML, NUM_TOKENS, write_tiny_model
+
+OPTIONS = BackendOptions(context=128, parallel=2, threads=1)
+GREEDY = Sampling(temperature=0, top_logprobs=3)
+
+
+@pytest.fixture
+def backend(tiny_model: Path) -> Iterator[TokenBackend]:
+    loaded = load_backend("llama_cpp", str(tiny_model), OPTIONS, lambda _: None)
+    yield loaded
+    loaded.close()
+
+
+def test_what_it_says_of_a_model(backend: TokenBackend) -> None:
+    model = backend.model
+    assert (model.name, model.architecture, model.num_layers) == ("tiny", "llama", 2)
+    assert (model.context, model.trained_context, model.parallel) == (128, 512, 2)
+    assert model.vocab_size == NUM_TOKENS
+    assert model.chat_template == CHATML
+    assert model.control_tokens == ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+    assert (model.bos_token, model.eos_token) == ("<|endoftext|>", "<|im_end|>")
+    assert model.size_bytes == model.num_params * 4
+    assert model.engine.startswith("llama.cpp ")
+
+
+def test_pocket_recommends_its_own_sampling_or_none(pocket: Path) -> None:
+    backend = load_backend("llama_cpp", str(pocket), OPTIONS, lambda _: None)
+    temperature = backend.model.sampling.temperature
+    backend.close()
+    assert temperature is None or 0 <= temperature <= 1
+
+
+def test_the_context_is_the_model_s_own_where_nobody_says(tiny_model: Path) -> None:
+    backend = load_backend("llama_cpp", str(tiny_model), BackendOptions(), lambda _: None)
+    assert (backend.limits.context, backend.limits.num_cells) == (512, 512)
+    backend.close()
+
+
+def test_progress_is_told_to_the_end(tiny_model: Path) -> None:
+    told: list[float] = []
+    load_backend("llama_cpp", str(tiny_model), OPTIONS, told.append).close()
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+
+
+def test_text_and_tokens(backend: TokenBackend) -> None:
+    tokens = backend.tokenize("aé<|im_end|>", is_first=True)
+    assert tokens == [3 + ord("a"), 3 + 0xC3, 3 + 0xA9, 2]
+    assert b"".join(map(backend.token_bytes, tokens)) == "aé".encode()  # control tokens are silent
+    assert [backend.is_end(token) for token in tokens] == [False, False, False, True]
+    assert backend.tokenize("", is_first=False) == []
+    assert len(backend.tokenize("x" * 5000, is_first=False)) == 5000
+
+
+def test_no_text_has_fewer_tokens_than_the_bound_says(backend: TokenBackend) -> None:
+    most = backend.max_bytes_per_token()
+    assert most is not None
+    for text in ("<|im_start|>" * 20, "hello world", "é" * 50):
+        assert len(backend.tokenize(text, is_first=False)) >= len(text.encode()) / most
+
+
+def test_chunks_and_company_change_nothing(backend: TokenBackend) -> None:
+    prompt = backend.tokenize("a prompt of some length", is_first=True)
+    backend.add_sampler(1, GREEDY, prompt)
+    backend.add_sampler(2, GREEDY, prompt)
+    (whole,) = backend.step([Work(0, 0, prompt, 1)])
+    backend.forget(0)
+    other = Work(1, 0, [7] * 30, 2)
+    assert backend.step([Work(0, 0, prompt[:5], None), other])[0] == []
+    chunked, _ = backend.step([Work(0, 5, prompt[5:], 1), Work(1, 30, [9], 2)])
+    assert chunked[0].token == whole[0].token
+    assert chunked[0].logprob is not None
+    assert whole[0].logprob is not None
+    assert chunked[0].logprob.logprob == pytest.approx(whole[0].logprob.logprob, abs=0.02)
+
+
+def test_shared_cells_serve_both_and_outlive_the_giver(backend: TokenBackend) -> None:
+    prompt = backend.tokenize("a prompt of some length", is_first=True)
+    backend.add_sampler(1, GREEDY, prompt)
+    (alone,) = backend.step([Work(0, 0, prompt, 1)])
+    backend.share(0, 1, 0, len(prompt) - 1)
+    backend.forget(0)
+    (shared,) = backend.step([Work(1, len(prompt) - 1, prompt[-1:], 1)])
+    assert shared[0].token == alone[0].token
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("none.gguf", "cannot load none.gguf"), ("text.gguf", "cannot load text.gguf")],
+)
+def test_files_that_cannot_be_loaded(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "text.gguf").write_text("GGUF, but not really. " * 10)
+    with pytest.raises(EngineLoadError, match=reason) as caught:
+        load_backend("llama_cpp", str(tmp_path / name), OPTIONS, lambda _: None)
+    assert caught.value.hint
+
+
+def test_a_model_that_cannot_write_is_refused(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / "embedder.gguf", is_causal=False)
+    with pytest.raises(EngineLoadError, match="cannot write text"):
+        load_backend("llama_cpp", str(model), OPTIONS, lambda _: None)
+
+
+def test_an_unknown_runtime_is_named() -> None:
+    with pytest.raises(EngineLoadError, match="no runtime called 'abacus'"):
+        load_backend("abacus", "x", OPTIONS, lambda _: None)
+
+
+def test_the_build_describes_itself_on_one_line() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "edgellm.backends.llama_cpp"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    build = json.loads(result.stdout)
+    assert build["binding_version"]
+    assert "CPU" in build["system_info"]
