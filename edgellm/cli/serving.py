@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgellm.assets import builtin_model
+from edgellm.assets import builtin_model, catalog_file
+from edgellm.catalog.load import load_catalog
 from edgellm.config import Settings
 from edgellm.errors import ConfigError, PortInUse
 from edgellm.serving.router import EngineOptions, Router, ServedModel
@@ -133,7 +134,9 @@ def served_model(spec: str, aliases: tuple[str, ...] = ()) -> ServedModel:
         ModelFileError: the file is absent or no GGUF.
     """
     if spec in ("", BUILTIN_ID) and not Path(spec or ".").is_file():
-        return ServedModel(BUILTIN_ID, check_model_file(builtin_model()), aliases)
+        card = load_catalog(catalog_file()).find(BUILTIN_ID)
+        parser = card.parser if card else None
+        return ServedModel(BUILTIN_ID, check_model_file(builtin_model()), aliases, parser)
     path = check_model_file(Path(spec).expanduser())
     return ServedModel(path.stem, path, aliases)
 
