@@ -64,8 +64,13 @@ class NativeLog:
 
     def __init__(self, lib: Any) -> None:
         self.errors: deque[str] = deque(maxlen=5)
+        self._lib = lib
         self._callback = lib.llama_log_callback(self._write)  # must outlive the library's use
         lib.llama_log_set(self._callback, None)
+
+    def close(self) -> None:
+        """Give the log back to llama.cpp, which would call what is no longer there."""
+        self._lib.llama_log_set(self._lib.llama_log_callback(), None)
 
     def _write(self, level: int, text: bytes, _user_data: object) -> None:
         line = text.decode("utf-8", "replace")
@@ -297,6 +302,7 @@ class LlamaCppBackend:
         self._lib.llama_batch_free(self._batch)
         self._lib.llama_free(self._context)
         self._lib.llama_model_free(self._model)
+        self._log.close()
 
     # -- loading --------------------------------------------------------------------------------
 

@@ -15,6 +15,9 @@ from collections.abc import Sequence as Tokens
 from typing import NamedTuple, Protocol
 
 
+HOT_TOKENS = 16  # shorter ones are computed faster than they are read from disk
+
+
 class Match(NamedTuple):
     """The first `length` tokens of a prompt are those of the sequence in `slot`."""
 
@@ -167,7 +170,7 @@ class RadixCache:
             paths += [(child, prefix + child.tokens) for child in children]
             slot = next((slot for slot in node.slots if slot in self._finished), None)
             longer = max((child.num_matches for child in children), default=0)
-            if slot is not None and node.num_matches > longer:
+            if slot is not None and node.num_matches > longer and len(prefix) >= HOT_TOKENS:
                 saved = node.num_matches * len(prefix)
                 found.append((saved, Match(slot, len(prefix)), prefix))
         return [(match, prefix) for _, match, prefix in sorted(found, reverse=True)]

@@ -132,3 +132,22 @@ def test_the_build_describes_itself_on_one_line() -> None:
     build = json.loads(result.stdout)
     assert build["binding_version"]
     assert "CPU" in build["system_info"]
+
+
+def test_the_library_can_be_used_after_a_backend_is_closed(tiny_model: Path) -> None:
+    script = (
+        "import gc, sys\n"
+        "from edgellm.backends import load_backend\n"
+        "from edgellm.backends.base import BackendOptions\n"
+        "for _ in range(2):\n"
+        "    backend = load_backend('llama_cpp', sys.argv[1], BackendOptions(), lambda _: None)\n"
+        "    backend.close()\n"
+        "    del backend\n"
+        "    gc.collect()\n"
+        "    from llama_cpp import llama_cpp as lib\n"
+        "    model = lib.llama_model_load_from_file(\n"
+        "        sys.argv[1].encode(), lib.llama_model_default_params())\n"
+        "    lib.llama_model_free(model)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tiny_model)], capture_output=True)
+    assert done.returncode == 0
