@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence as Tokens
 from typing import NamedTuple, Protocol
 
-
 HOT_TOKENS = 16  # shorter ones are computed faster than they are read from disk
 
 
