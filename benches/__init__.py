@@ -1,0 +1,1 @@
+"""Measurements, run from the top of the repository: `python -m benches.<name>`."""

@@ -1,0 +1,116 @@
+"""Write a model of a real shape with random weights: honest for speed and memory, not for text.
+
+    python -m benches.synthetic qwen3-0.6b [--quant Q4_K_M] [--seed 0] [--folder benches/work]
+
+Prints the path of the GGUF file, which is made once and kept. The same seed gives the same file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from benches._shapes import SHAPES, Shape
+from benches._tokenizer import add_tokenizer, make_vocabulary
+from benches._weights import Weights
+
+WORK = Path(__file__).parent / "work"
+FORMAT = 1  # raised when the same seed gives other weights than before
+
+
+def synthetic_model(name: str, quant: str = "Q4_K_M", seed: int = 0, folder: Path = WORK) -> Path:
+    """The model's file, made if it is not there yet. `quant` as llama.cpp calls it, or F16."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{name}-v{FORMAT}-seed{seed}"
+    source, target = folder / f"{stem}-F16.gguf", folder / f"{stem}-{quant}.gguf"
+    if not target.exists() and not source.exists():
+        _replace(source, lambda path: write_model(path, name, SHAPES[name], seed))
+    if not target.exists():
+        _replace(target, lambda path: quantise(source, path, quant))
+    return target
+
+
+def write_model(path: Path, name: str, shape: Shape, seed: int) -> None:
+    """Write the matrices as F16, a tensor at a time."""
+    vocabulary = make_vocabulary(shape.vocab)
+    tensors = list(Weights(shape, vocabulary, seed).tensors())
+    writer = gguf.GGUFWriter(path, shape.arch)
+    _add_metadata(writer, f"synthetic {name}", shape)
+    add_tokenizer(writer, vocabulary)
+    for tensor in tensors:
+        kind = _kind(tensor.shape)
+        size = int(np.prod(tensor.shape)) * kind.itemsize
+        writer.add_tensor_info(tensor.name, tensor.shape, kind, size)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for tensor in tensors:
+        parts = [part.astype(_kind(tensor.shape)) for part in tensor.make()]
+        writer.write_tensor_data(parts[0] if len(parts) == 1 else np.concatenate(parts))
+    writer.close()
+
+
+def quantise(source: Path, target: Path, quant: str) -> None:
+    """Quantise with llama.cpp on every CPU. `quant` is a name such as Q4_K_M or Q8_0."""
+    from llama_cpp import llama_cpp as lib
+
+    lib.llama_log_set(lib.llama_log_callback(), None)  # stderr, and nobody's who is gone
+    params = lib.llama_model_quantize_default_params()
+    params.ftype = gguf.LlamaFileType[f"MOSTLY_{quant}"]
+    params.nthread = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    paths = os.fsencode(source), os.fsencode(target)
+    if lib.llama_model_quantize(*paths, ctypes.byref(params)) != 0:
+        raise RuntimeError(f"llama.cpp cannot quantise {source} to {quant}")
+
+
+def _kind(shape: tuple[int, ...]) -> np.dtype[np.floating]:
+    return np.dtype(np.float16 if len(shape) > 1 else np.float32)
+
+
+def _add_metadata(writer: gguf.GGUFWriter, name: str, shape: Shape) -> None:
+    writer.add_name(name)
+    writer.add_context_length(shape.context)
+    writer.add_embedding_length(shape.width)
+    writer.add_block_count(shape.layers)
+    writer.add_feed_forward_length(shape.ffn)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads)
+    writer.add_key_length(shape.head_dim)
+    writer.add_value_length(shape.head_dim)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_rope_dimension_count(shape.head_dim)
+    writer.add_rope_freq_base(shape.rope_base)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    """No half file under the final name."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("shape", choices=SHAPES)
+    parser.add_argument("--quant", default="Q4_K_M", help="Q4_K_M, Q8_0, Q4_0 ... or F16")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=WORK)
+    options = parser.parse_args()
+    path = synthetic_model(options.shape, options.quant, options.seed, options.folder)
+    print(f"{path.stat().st_size / 1e6:.0f} MB", file=sys.stderr)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
