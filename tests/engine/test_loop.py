@@ -15,7 +15,7 @@ from edgellm.engine.prefix_cache import NoCache, PrefixCache, RadixCache
 from edgellm.engine.speculation import StepCost
 from edgellm.errors import EngineLoadError
 from edgellm.protocol import Accepted, Delta, Done, Failed, FromEngine, Generate
-from edgellm.types import KVType, Sampling, Usage
+from edgellm.types import EngineStats, KVType, Sampling, Usage
 from tests.support.tiny_model import NUM_TOKENS, write_tiny_model
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
@@ -376,29 +376,38 @@ COPIES = [
 ]
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.7])
-def test_speculation_changes_no_answer(pocket: Path, temperature: float) -> None:
+def copy_all(
+    pocket: Path, sampling: Sampling, speculation: StepCost | None
+) -> tuple[list[str], EngineStats]:
+    """The answers to `COPIES`, first alone, then together."""
     prompts = [f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n" for text in COPIES]
-    sampling = Sampling(
-        temperature=temperature, seed=5, max_tokens=60, min_tokens=60, top_logprobs=0
-    )
-    answers = []
-    for speculate in (False, True):
-        options = BackendOptions(context=256, parallel=3, threads=1)
-        backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
-        engine = Engine(backend, speculation=Free() if speculate else None)
-        alone = [complete(engine, prompt, sampling)[0] for prompt in prompts]
-        for id_, prompt in enumerate(prompts):
-            engine.submit(Generate(id_, (prompt,), sampling))
-        messages = finish(engine)
-        together = [text_of(messages, id_) for id_ in range(3)]
-        answers.append((alone, together))
-        stats = engine.stats
-        assert bool(stats.num_kept_tokens) is speculate
-        backend.close()
-    assert answers[1] == answers[0]
+    options = BackendOptions(context=256, parallel=3, threads=1)
+    backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
+    engine = Engine(backend, speculation=speculation)
+    answers = [complete(engine, prompt, sampling)[0] for prompt in prompts]
+    for id_, prompt in enumerate(prompts):
+        engine.submit(Generate(id_, (prompt,), sampling))
+    messages = finish(engine)
+    answers += [text_of(messages, id_) for id_ in range(3)]
+    backend.close()
+    return answers, engine.stats
+
+
+def test_speculation_changes_no_greedy_answer(pocket: Path) -> None:
+    sampling = Sampling(temperature=0, max_tokens=60, min_tokens=60, top_logprobs=0)
+    plain, plain_stats = copy_all(pocket, sampling, None)
+    guessed, stats = copy_all(pocket, sampling, Free())
+    assert guessed == plain
+    assert plain_stats.num_guessed_tokens == 0
     assert stats.num_kept_tokens > 10
-    assert stats.num_steps < 300  # for 360 tokens, half of which came three at a time
+    assert stats.num_steps < plain_stats.num_steps
+
+
+def test_a_seed_is_repeatable_with_speculation(pocket: Path) -> None:
+    sampling = Sampling(temperature=0.7, seed=5, max_tokens=60, min_tokens=60)
+    first, stats = copy_all(pocket, sampling, Free())
+    assert stats.num_guessed_tokens > 0
+    assert copy_all(pocket, sampling, Free())[0] == first
 
 
 def test_speculation_stays_within_every_limit(pocket: Path) -> None:
