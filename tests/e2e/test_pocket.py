@@ -82,7 +82,12 @@ def test_greedy_answers_are_repeatable_and_seeds_are_too(sdk: openai.OpenAI) -> 
 
     def drawn(seed: int) -> str:
         completion = sdk.chat.completions.create(
-            model="pocket", messages=[question], temperature=1.8, seed=seed, max_tokens=40
+            model="pocket",
+            messages=[question],
+            temperature=2,
+            seed=seed,
+            max_tokens=40,
+            extra_body={"top_k": 0, "min_p": 0},
         )
         return completion.choices[0].message.content or ""
 
