@@ -85,6 +85,7 @@ def test_greedy_answers_are_repeatable_and_seeds_are_too(sdk: openai.OpenAI) -> 
             model="pocket",
             messages=[question],
             temperature=2,
+            top_p=1,
             seed=seed,
             max_tokens=40,
             extra_body={"top_k": 0, "min_p": 0},
