@@ -37,11 +37,12 @@ def first_token_seconds(url: str, began: float) -> float:
     while time.monotonic() - began < 60:
         try:
             with httpx.stream("POST", f"{url}/v1/chat/completions", json=body, timeout=60) as reply:
-                for line in reply.iter_lines():
-                    if '"content":"' in line and '"content":""' not in line:
-                        seconds = time.monotonic() - began
-                        reply.read()
-                        return seconds
+                lines = reply.iter_lines()
+                if any('"content":"' in x and '"content":""' not in x for x in lines):
+                    seconds = time.monotonic() - began
+                    for _ in lines:  # to its end: the memory is read after the answer
+                        pass
+                    return seconds
         except httpx.ConnectError:
             time.sleep(0.01)
     raise TimeoutError("no token within a minute")
