@@ -48,7 +48,7 @@ GGML_TYPES: dict[KVType, int] = {
     "bf16": 30,
 }
 FLASH_ATTENTION: dict[FlashAttention, int] = {"auto": -1, "off": 0, "on": 1}
-_ERROR_LEVEL = 4  # ggml_log_level: 2 info, 3 warn, 4 error, 5 continues the line before
+_WARNING_LEVEL, _ERROR_LEVEL, _CONTINUED = 3, 4, 5  # of ggml_log_level; 5: the line goes on
 _DECODE_FAILURES = {1: "no room in the KV cache", 2: "aborted", -1: "invalid batch"}
 
 
@@ -60,11 +60,17 @@ def usable_threads() -> int:
 
 
 class NativeLog:
-    """Sends llama.cpp's log to stderr, and keeps the newest error lines for our own messages."""
+    """Sends llama.cpp's log to stderr, and keeps the newest error lines for our own messages.
+
+    Of a healthy start llama.cpp tells 200 lines. They are dropped unless the log level is debug:
+    the last lines on stderr are what the server quotes when the engine dies.
+    """
 
     def __init__(self, lib: Any) -> None:
         self.errors: deque[str] = deque(maxlen=5)
         self._lib = lib
+        self._least = 0 if os.environ.get("EDGELLM_LOG_LEVEL") == "debug" else _WARNING_LEVEL
+        self._level = 0
         self._callback = lib.llama_log_callback(self._write)  # must outlive the library's use
         lib.llama_log_set(self._callback, None)
 
@@ -74,7 +80,9 @@ class NativeLog:
 
     def _write(self, level: int, text: bytes, _user_data: object) -> None:
         line = text.decode("utf-8", "replace")
-        sys.stderr.write(line)
+        self._level = level if level != _CONTINUED else self._level
+        if self._level >= self._least:
+            sys.stderr.write(line)
         if level == _ERROR_LEVEL and line.strip():
             self.errors.append(line.strip())
 

@@ -208,13 +208,19 @@ class EngineProcess:
                 stdin=pipe,
                 stdout=pipe,
                 stderr=pipe,
-                env=ENGINE_ENVIRONMENT | os.environ,
+                env=self._environment(),
                 start_new_session=True,
             )
         except OSError as error:
             raise EngineLoadError(f"The engine process cannot be started: {error}.") from error
         self._process, self.pid = process, process.pid
         return process
+
+    @staticmethod
+    def _environment() -> dict[str, str]:
+        """The engine tells all that it knows only where somebody reads it."""
+        is_debug = logger.isEnabledFor(logging.DEBUG)
+        return ENGINE_ENVIRONMENT | os.environ | {"EDGELLM_LOG_LEVEL": "debug" if is_debug else ""}
 
     async def _read_frames(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -263,11 +269,11 @@ class EngineProcess:
     def _obituary(self, status: int | None) -> tuple[str, str]:
         """The message and the hint for a process that ended by itself."""
         how = f"by signal {-status}" if status is not None and status < 0 else f"status {status}"
+        message = f"The engine process died ({how})."
+        if status == -9:  # it had no time for last words
+            return message, "Signal 9 is often the kernel's out-of-memory killer: see dmesg."
         lines = [line for line in self._stderr if line.strip()]
-        hint = f"Its last words: {' | '.join(lines[-3:])}" if lines else ""
-        if status == -9:
-            hint = "Signal 9 is often the kernel's out-of-memory killer: see dmesg. " + hint
-        return f"The engine process died ({how}).", hint.strip()
+        return message, f"Its last words: {' | '.join(lines[-3:])}" if lines else ""
 
     # -- small things ---------------------------------------------------------------------------
 
