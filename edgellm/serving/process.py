@@ -49,10 +49,10 @@ from edgellm.types import EngineState, EngineStats, Sampling
 logger = logging.getLogger(__name__)
 
 ENGINE_COMMAND = (sys.executable, "-m", "edgellm.engine")
-# GNU OpenMP's threads spin while they wait for each other. Without an end to it, where something else
-# wants the CPU too, one of them is always off it and the others burn their time: pocket with two
-# threads fell to 13 tokens/s. Sleeping at once halves a 0.6B model on a quiet machine (29 tokens/s
-# instead of 57). 10,000 turns cost neither: 57 quiet, and 640 where there were 13.
+# GNU OpenMP's threads spin while they wait for each other. Without an end to it, where something
+# else wants the CPU too, one of them is always off it and the others burn their time: pocket with
+# two threads fell to 13 tokens/s. Sleeping at once halves a 0.6B model on a quiet machine (29
+# tokens/s instead of 57). 10,000 turns cost neither: 57 quiet, and 640 where there were 13.
 ENGINE_ENVIRONMENT = {"GOMP_SPINCOUNT": "10000"}
 SHUTDOWN_SECONDS = 10.0  # it may have prefixes to save
 STDERR_LINES = 30
