@@ -1,6 +1,6 @@
 """Our server against another one, in turn, on the same model, threads and workloads.
 
-    python -m benches.compare benches/work/qwen3-0.6b-v1-seed0-Q4_K_M.gguf --rounds 3 \\
+    python -m benches.compare benches/models/qwen3-0.6b-v1-seed0-Q4_K_M.gguf --rounds 3 \\
         --peer-cmd 'llama-server -m {model} --port {port} -c {total} -np {parallel} -t {threads}'
 
 The peer is any OpenAI-compatible server, or another version or setting of ours; {context} is one

@@ -1,6 +1,6 @@
 """Write a model of a real shape with random weights: honest for speed and memory, not for text.
 
-    python -m benches.synthetic qwen3-0.6b [--quant Q4_K_M] [--seed 0] [--folder benches/work]
+    python -m benches.synthetic qwen3-0.6b [--quant Q4_K_M] [--seed 0] [--folder benches/models]
 
 Prints the path of the GGUF file, which is made once and kept. The same seed gives the same file.
 """
@@ -21,11 +21,11 @@ from benches._shapes import SHAPES, Shape
 from benches._tokenizer import add_tokenizer, make_vocabulary
 from benches._weights import Weights
 
-WORK = Path(__file__).parent / "work"
+MODELS = Path(__file__).parent / "models"
 FORMAT = 1  # raised when the same seed gives other weights than before
 
 
-def synthetic_model(name: str, quant: str = "Q4_K_M", seed: int = 0, folder: Path = WORK) -> Path:
+def synthetic_model(name: str, quant: str = "Q4_K_M", seed: int = 0, folder: Path = MODELS) -> Path:
     """The model's file, made if it is not there yet. `quant` as llama.cpp calls it, or F16."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name}-v{FORMAT}-seed{seed}"
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("shape", choices=SHAPES)
     parser.add_argument("--quant", default="Q4_K_M", help="Q4_K_M, Q8_0, Q4_0 ... or F16")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, default=WORK)
+    parser.add_argument("--folder", type=Path, default=MODELS)
     options = parser.parse_args()
     path = synthetic_model(options.shape, options.quant, options.seed, options.folder)
     print(f"{path.stat().st_size / 1e6:.0f} MB", file=sys.stderr)

@@ -163,6 +163,7 @@ def test_a_client_that_vanishes_while_it_does_not_read(url: str, router: Scripte
     router.script = lambda _r, _i: [Started(1), *[TextDelta("x" * 65536)] * 400, Hang()]
     with send_raw(url, CHAT):
         wait_until(lambda: router.num_hanging == 1)
+        assert router.closed == []
     wait_until(lambda: router.closed == [0])
 
 
