@@ -22,11 +22,11 @@ from benches._report import number, print_json, print_table
 from benches._stats import medians, ratio
 from edgellm.assets import builtin_model
 from edgellm.backends import load_backend
-from edgellm.backends.base import BackendOptions, TokenBackend
+from edgellm.backends.base import TokenBackend
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_cache import NoCache, PrefixCache, RadixCache
 from edgellm.protocol import Generate
-from edgellm.types import Sampling
+from edgellm.types import EngineOptions, Sampling
 
 CACHES: dict[str, type[PrefixCache]] = {"NoCache": NoCache, "RadixCache": RadixCache}
 Figures = dict[str, float]
@@ -168,7 +168,7 @@ def main() -> None:
     options = parse_options()
     model = options.model or builtin_model()
     context = options.prompt + options.decode + 2
-    limits = BackendOptions(context, max(options.sequences), threads=options.threads)
+    limits = EngineOptions(context, max(options.sequences), threads=options.threads)
     backend = load_backend("llama_cpp", str(model), limits, lambda _: None)
     results = {count: measure(backend, count, options) for count in options.sequences}
     backend.close()

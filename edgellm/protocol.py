@@ -16,10 +16,9 @@ from msgspec import Struct
 
 from edgellm.errors import EngineCrashed
 from edgellm.types import (
+    EngineOptions,
     EngineStats,
     FinishReason,
-    FlashAttention,
-    KVType,
     Sampling,
     Timings,
     TokenLogprob,
@@ -33,17 +32,11 @@ FailureKind: TypeAlias = Literal["load", "context_length", "invalid_request", "i
 
 
 class Load(Struct, frozen=True, tag="load"):
-    """The first frame: which model, and how much of it. `context` 0 = the model's own."""
+    """The first frame: which model, and how."""
 
     backend: str
     path: str
-    context: int = 0  # tokens of one sequence
-    parallel: int = 1  # sequences at a time
-    threads: int = 0  # 0 = as many as this process may use
-    cells: int = 0  # tokens that the whole KV cache holds; 0 = context * parallel
-    kv_type: KVType = "f16"
-    flash_attention: FlashAttention = "auto"
-    speculate: bool = False  # guess tokens and check them, while that pays
+    options: EngineOptions = EngineOptions()
     prefix_folder: str = ""  # where computed prefixes are kept over restarts; empty = nowhere
 
 

@@ -144,6 +144,18 @@ class Finished(Struct, frozen=True):
 Event: TypeAlias = Started | TextDelta | ReasoningDelta | ToolCallDelta | Finished
 
 
+class EngineOptions(Struct, frozen=True):
+    """How a model is loaded and computed. 0 = let the runtime choose."""
+
+    context: int = 0  # tokens of one sequence; 0 = the model's own
+    parallel: int = 4  # sequences at a time
+    cells: int = 0  # tokens that the whole KV cache holds; 0 = context * parallel
+    threads: int = 0  # 0 = as many as this process may use
+    kv_type: KVType = "f16"  # of the KV cache's values; quantised ones need flash attention
+    flash_attention: FlashAttention = "auto"
+    speculate: bool = False  # guess tokens and check them, while that pays
+
+
 class EngineStats(Struct, frozen=True):
     """What an engine did since it started, and what it is doing now."""
 

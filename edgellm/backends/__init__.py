@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from edgellm.backends.base import BackendOptions, ProgressCallback, TokenBackend
+from edgellm.backends.base import ProgressCallback, TokenBackend
 from edgellm.errors import EngineLoadError
+from edgellm.types import EngineOptions
 
 TOKEN_BACKENDS = ("llama_cpp",)
 
 
 def load_backend(
-    name: str, path: str, options: BackendOptions, on_progress: ProgressCallback
+    name: str, path: str, options: EngineOptions, on_progress: ProgressCallback
 ) -> TokenBackend:
     """Load the model at `path` with the runtime `name`.
 

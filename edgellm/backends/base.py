@@ -13,20 +13,9 @@ from typing import NamedTuple, Protocol, TypeAlias
 from msgspec import Struct
 
 from edgellm.protocol import ModelInfo
-from edgellm.types import FlashAttention, KVType, Sampling, TokenLogprob
+from edgellm.types import Sampling, TokenLogprob
 
 ProgressCallback: TypeAlias = Callable[[float], None]
-
-
-class BackendOptions(Struct, frozen=True):
-    """How to load a model. 0 = the backend's own choice."""
-
-    context: int = 0  # tokens of one sequence
-    parallel: int = 1  # sequences at a time
-    cells: int = 0  # tokens of the whole KV cache; 0 = context * parallel
-    threads: int = 0
-    kv_type: KVType = "f16"  # of the KV cache's values; quantised ones need flash attention
-    flash_attention: FlashAttention = "auto"
 
 
 class Limits(Struct, frozen=True):

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from edgellm.backends.base import (
-    BackendOptions,
     Limits,
     OutOfMemory,
     ProgressCallback,
@@ -28,7 +27,7 @@ from edgellm.backends.base import (
 from edgellm.backends.llama_sampler import SamplerChain
 from edgellm.errors import EngineError, EngineLoadError
 from edgellm.protocol import ModelInfo
-from edgellm.types import FlashAttention, KVType, Sampling, TokenLogprob
+from edgellm.types import EngineOptions, FlashAttention, KVType, Sampling, TokenLogprob
 
 BATCH_TOKENS = 512
 KEPT_SLOTS = 32  # finished sequences that can be kept for their prefixes
@@ -94,7 +93,7 @@ class NativeLog:
 class LlamaCppBackend:
     """A loaded model with its context (`TokenBackend`)."""
 
-    def __init__(self, lib: Any, log: NativeLog, model: Any, options: BackendOptions) -> None:
+    def __init__(self, lib: Any, log: NativeLog, model: Any, options: EngineOptions) -> None:
         self._lib = lib
         self._log = log
         self._model = model
@@ -114,7 +113,7 @@ class LlamaCppBackend:
 
     @classmethod
     def load(
-        cls, path: str, options: BackendOptions, on_progress: ProgressCallback
+        cls, path: str, options: EngineOptions, on_progress: ProgressCallback
     ) -> LlamaCppBackend:
         """Load a GGUF file.
 
@@ -314,7 +313,7 @@ class LlamaCppBackend:
 
     # -- loading --------------------------------------------------------------------------------
 
-    def _choose_limits(self, options: BackendOptions) -> Limits:
+    def _choose_limits(self, options: EngineOptions) -> Limits:
         trained: int = self._lib.llama_model_n_ctx_train(self._model)
         context = options.context or min(trained, DEFAULT_CONTEXT)
         is_recurrent = self._lib.llama_model_is_recurrent(self._model)
@@ -331,7 +330,7 @@ class LlamaCppBackend:
             batch_tokens=BATCH_TOKENS,
         )
 
-    def _create_context(self, options: BackendOptions) -> Any:
+    def _create_context(self, options: EngineOptions) -> Any:
         is_tiny = self._lib.llama_model_n_params(self._model) < TINY_PARAMS
         threads = options.threads or (1 if is_tiny else usable_threads())
         params = self._lib.llama_context_default_params()

@@ -18,8 +18,9 @@ from edgellm.assets import builtin_model, catalog_file
 from edgellm.catalog.load import load_catalog
 from edgellm.config import Settings
 from edgellm.errors import ConfigError, PortInUse
-from edgellm.serving.router import EngineOptions, Router, ServedModel
+from edgellm.serving.router import Router, ServedModel
 from edgellm.store.sources.local import check_model_file
+from edgellm.types import EngineOptions
 
 if TYPE_CHECKING:
     import uvicorn
@@ -161,9 +162,8 @@ async def serving(
         kv_type=settings.kv_type,
         flash_attention=settings.flash_attention,
         speculate=settings.speculate,
-        prefix_folder=str(prefix_folder or ""),
     )
-    router = Router((model,), options)
+    router = Router((model,), options, str(prefix_folder or ""))
     await router.start()
     try:
         http = _http_server(router, settings)

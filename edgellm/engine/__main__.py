@@ -74,26 +74,17 @@ def _read_inbox(frames_in: BinaryIO, inbox: queue.SimpleQueue[ToEngine]) -> None
 
 def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     from edgellm.backends import load_backend
-    from edgellm.backends.base import BackendOptions
     from edgellm.engine.loop import Engine, run
     from edgellm.engine.speculation import StepCost
     from edgellm.errors import EdgellmError
 
     began = time.monotonic()
-    options = BackendOptions(
-        context=load.context,
-        parallel=load.parallel,
-        cells=load.cells,
-        threads=load.threads,
-        kv_type=load.kv_type,
-        flash_attention=load.flash_attention,
-    )
     try:
-        backend = load_backend(load.backend, load.path, options, _progress_reporter(send))
+        backend = load_backend(load.backend, load.path, load.options, _progress_reporter(send))
     except EdgellmError as error:
         send([Failed(None, "load", error.message, error.hint)])
         return 1
-    engine = Engine(backend, speculation=StepCost() if load.speculate else None)
+    engine = Engine(backend, speculation=StepCost() if load.options.speculate else None)
     store = _prefix_store(load, backend)
     if store is not None:
         engine.restore(store)

@@ -20,11 +20,10 @@ from edgellm.errors import ModelNotFound
 from edgellm.protocol import Accepted, Delta, Done, Load, ModelInfo
 from edgellm.serving.process import Answer, EngineProcess
 from edgellm.types import (
+    EngineOptions,
     Event,
     Finished,
-    FlashAttention,
     GenerateRequest,
-    KVType,
     ModelStatus,
     Started,
     TextDelta,
@@ -42,20 +41,6 @@ class ServedModel(Struct, frozen=True):
     parser: str | None = None  # of tool calls; None = what its chat template shows
 
 
-class EngineOptions(Struct, frozen=True):
-    """How engines are started. 0 = let the engine choose."""
-
-    backend: str = "llama_cpp"
-    context: int = 0  # tokens of one sequence
-    parallel: int = 4  # sequences at a time
-    threads: int = 0
-    cells: int = 0  # tokens that the whole KV cache holds
-    kv_type: KVType = "f16"
-    flash_attention: FlashAttention = "auto"
-    speculate: bool = False  # guess tokens and check them, while that pays
-    prefix_folder: str = ""  # where computed prefixes are kept over restarts; empty = nowhere
-
-
 class Router:
     """Owns the engine processes of the served models; the first model is the default."""
 
@@ -63,11 +48,24 @@ class Router:
         self,
         models: tuple[ServedModel, ...],
         options: EngineOptions,
+        prefix_folder: str = "",
+        *,
         start_process: Callable[[Load], EngineProcess] = EngineProcess,
     ) -> None:
+        """Make a router.
+
+        Args:
+            models: at least one.
+            options: how engines are started.
+            prefix_folder: where computed prefixes are kept over restarts; empty = nowhere.
+            start_process: makes the process of a model, without starting it.
+        """
         if not models:
             raise ValueError("a router needs a model")
-        self._entries = [_Entry(model, start_process(_load(model, options))) for model in models]
+        self._entries = [
+            _Entry(model, start_process(Load("llama_cpp", str(model.path), options, prefix_folder)))
+            for model in models
+        ]
 
     async def start(self) -> None:
         """Begin loading the default model in the background. Never raises for a bad model."""
@@ -209,21 +207,6 @@ def _with_logprobs(events: list[ContentEvent], delta: Delta) -> list[ContentEven
 def _finished(done: Done, parser: OutputParser) -> Finished:
     is_call = done.reason == "stop" and parser.num_tool_calls > 0
     return Finished("tool_calls" if is_call else done.reason, done.usage, done.timings)
-
-
-def _load(model: ServedModel, options: EngineOptions) -> Load:
-    return Load(
-        backend=options.backend,
-        path=str(model.path),
-        context=options.context,
-        parallel=options.parallel,
-        threads=options.threads,
-        cells=options.cells,
-        kv_type=options.kv_type,
-        flash_attention=options.flash_attention,
-        speculate=options.speculate,
-        prefix_folder=options.prefix_folder,
-    )
 
 
 def _modified(path: Path) -> int:

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from edgellm.backends import load_backend
-from edgellm.backends.base import BackendOptions, TokenBackend, Work
+from edgellm.backends.base import TokenBackend, Work
 from edgellm.errors import EngineLoadError
-from edgellm.types import Sampling
+from edgellm.types import EngineOptions, Sampling
 from tests.support.tiny_model import CHATML, NUM_TOKENS, write_tiny_model
 
-OPTIONS = BackendOptions(context=128, parallel=2, threads=1)
+OPTIONS = EngineOptions(context=128, parallel=2, threads=1)
 GREEDY = Sampling(temperature=0, top_logprobs=3)
 
 
@@ -47,7 +47,7 @@ def test_pocket_recommends_its_own_sampling_or_none(pocket: Path) -> None:
 
 
 def test_the_context_is_the_model_s_own_where_nobody_says(tiny_model: Path) -> None:
-    backend = load_backend("llama_cpp", str(tiny_model), BackendOptions(), lambda _: None)
+    backend = load_backend("llama_cpp", str(tiny_model), EngineOptions(parallel=1), lambda _: None)
     assert (backend.limits.context, backend.limits.num_cells) == (512, 512)
     backend.close()
 
@@ -138,9 +138,9 @@ def test_the_library_can_be_used_after_a_backend_is_closed(tiny_model: Path) -> 
     script = (
         "import gc, sys\n"
         "from edgellm.backends import load_backend\n"
-        "from edgellm.backends.base import BackendOptions\n"
+        "from edgellm.types import EngineOptions\n"
         "for _ in range(2):\n"
-        "    backend = load_backend('llama_cpp', sys.argv[1], BackendOptions(), lambda _: None)\n"
+        "    backend = load_backend('llama_cpp', sys.argv[1], EngineOptions(), lambda _: None)\n"
         "    backend.close()\n"
         "    del backend\n"
         "    gc.collect()\n"

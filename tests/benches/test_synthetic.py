@@ -12,12 +12,11 @@ from benches._shapes import SHAPES
 from benches._tokenizer import make_vocabulary
 from benches.synthetic import synthetic_model
 from edgellm.backends import load_backend
-from edgellm.backends.base import BackendOptions
 from edgellm.backends.llama_cpp import LlamaCppBackend
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_cache import NoCache
 from edgellm.protocol import Delta, Done, Generate
-from edgellm.types import Sampling
+from edgellm.types import EngineOptions, Sampling
 
 CHAT = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
 
@@ -30,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["tiny", "tiny-llama"])
 def backend(folder: Path, request: pytest.FixtureRequest) -> Iterator[LlamaCppBackend]:
     path = synthetic_model(request.param, "Q4_K_M", folder=folder)
-    options = BackendOptions(context=1024, parallel=1, threads=1)
+    options = EngineOptions(context=1024, parallel=1, threads=1)
     loaded = load_backend("llama_cpp", str(path), options, lambda _: None)
     assert isinstance(loaded, LlamaCppBackend)
     yield loaded

@@ -23,8 +23,9 @@ from edgellm.errors import (
     PortInUse,
     ServerUnreachable,
 )
-from edgellm.serving.router import EngineOptions, ServedModel
+from edgellm.serving.router import ServedModel
 from edgellm.types import (
+    EngineOptions,
     Event,
     Finished,
     GenerateRequest,
@@ -44,7 +45,9 @@ class ScriptedRouter:
     newest: ScriptedRouter
     load_error: EngineLoadError | None = None
 
-    def __init__(self, models: tuple[ServedModel, ...], options: EngineOptions) -> None:
+    def __init__(
+        self, models: tuple[ServedModel, ...], options: EngineOptions, _folder: str
+    ) -> None:
         self.models, self.options = models, options
         self.closed = asyncio.Event()
         self.num_closes = 0

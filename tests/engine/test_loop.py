@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from edgellm.backends import load_backend
-from edgellm.backends.base import BackendOptions, OutOfMemory, Work
+from edgellm.backends.base import OutOfMemory, Work
 from edgellm.backends.llama_cpp import LlamaCppBackend
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_cache import NoCache, PrefixCache, RadixCache
 from edgellm.engine.speculation import StepCost
 from edgellm.errors import EngineLoadError
 from edgellm.protocol import Accepted, Delta, Done, Failed, FromEngine, Generate
-from edgellm.types import EngineStats, KVType, Sampling, Usage
+from edgellm.types import EngineOptions, EngineStats, KVType, Sampling, Usage
 from tests.support.tiny_model import NUM_TOKENS, write_tiny_model
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
@@ -23,7 +23,7 @@ GREEDY = Sampling(temperature=0, max_tokens=24)
 
 @pytest.fixture(scope="module")
 def backend(tiny_model: Path) -> Iterator[LlamaCppBackend]:
-    options = BackendOptions(context=256, parallel=4, threads=1)
+    options = EngineOptions(context=256, parallel=4, threads=1)
     loaded = load_backend("llama_cpp", str(tiny_model), options, lambda _: None)
     assert isinstance(loaded, LlamaCppBackend)
     yield loaded
@@ -305,7 +305,7 @@ def test_answers_are_the_same_with_sharing_and_with_too_few_cells(pocket: Path) 
     system = "<|im_start|>system\n" + "You are pocket, a helpful model. " * 8 + "<|im_end|>\n"
     answers = []
     for cells, prefixes in ((0, NoCache()), (0, RadixCache()), (256, RadixCache())):
-        options = BackendOptions(context=256, parallel=3, threads=1, cells=cells)
+        options = EngineOptions(context=256, parallel=3, threads=1, cells=cells)
         backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
         engine = Engine(backend, prefixes)
         histories = [system] * 3
@@ -332,7 +332,7 @@ def test_answers_are_the_same_with_sharing_and_with_too_few_cells(pocket: Path) 
 def test_a_conversation_goes_on_from_what_is_computed(tmp_path: Path, architecture: str) -> None:
     """With attention, with a sliding window, recurrent, and both together."""
     model = write_tiny_model(tmp_path / "tiny.gguf", architecture=architecture)
-    options = BackendOptions(context=256, parallel=2, threads=1)
+    options = EngineOptions(context=256, parallel=2, threads=1)
     backend = load_backend("llama_cpp", str(model), options, lambda _: None)
     try:
         reference = Engine(backend, NoCache())
@@ -381,7 +381,7 @@ def copy_all(
 ) -> tuple[list[str], EngineStats]:
     """The answers to `COPIES`, first alone, then together."""
     prompts = [f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n" for text in COPIES]
-    options = BackendOptions(context=256, parallel=3, threads=1)
+    options = EngineOptions(context=256, parallel=3, threads=1)
     backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
     engine = Engine(backend, speculation=speculation)
     answers = [complete(engine, prompt, sampling)[0] for prompt in prompts]
@@ -413,7 +413,7 @@ def test_a_seed_is_repeatable_with_speculation(pocket: Path) -> None:
 def test_speculation_stays_within_every_limit(pocket: Path) -> None:
     """A cache so small that guesses and the youngest must go, stop strings inside of guesses."""
     prompt = "<|im_start|>user\nWhat is GGUF?<|im_end|>\n<|im_start|>assistant\n"
-    options = BackendOptions(context=128, parallel=3, threads=1, cells=160)
+    options = EngineOptions(context=128, parallel=3, threads=1, cells=160)
     backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
     engine = Engine(backend, speculation=Free())
     sampling = Sampling(temperature=0, ignore_eos=True)
@@ -433,7 +433,7 @@ def test_speculation_stays_within_every_limit(pocket: Path) -> None:
 
 @pytest.mark.parametrize("kv_type", ["f32", "bf16", "q8_0", "q4_0"])
 def test_other_types_of_kv_cache(pocket: Path, kv_type: KVType) -> None:
-    options = BackendOptions(context=256, parallel=1, threads=1, kv_type=kv_type)
+    options = EngineOptions(context=256, parallel=1, threads=1, kv_type=kv_type)
     backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
     prompt = "<|im_start|>user\nWhat is GGUF?<|im_end|>\n<|im_start|>assistant\n"
     assert "GGUF" in complete(Engine(backend), prompt, GREEDY)[0]
@@ -441,7 +441,7 @@ def test_other_types_of_kv_cache(pocket: Path, kv_type: KVType) -> None:
 
 
 def test_a_kv_cache_that_cannot_be_is_a_load_error(tiny_model: Path) -> None:
-    options = BackendOptions(context=256, kv_type="q8_0", flash_attention="off")
+    options = EngineOptions(context=256, kv_type="q8_0", flash_attention="off")
     with pytest.raises(EngineLoadError, match="cannot make a context") as caught:
         load_backend("llama_cpp", str(tiny_model), options, lambda _: None)
     assert "--kv-type" in caught.value.hint

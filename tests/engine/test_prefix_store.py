@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from edgellm.backends import load_backend
-from edgellm.backends.base import BackendOptions
 from edgellm.backends.llama_cpp import LlamaCppBackend
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_store import PrefixStore, file_digest
 from edgellm.protocol import Delta, Done, Generate
-from edgellm.types import Sampling
+from edgellm.types import EngineOptions, Sampling
 
 PREFIXES = [((1, 2, 3), b"x" * 100), ((4, 5), b"y" * 100)]
 
@@ -79,7 +78,7 @@ def test_the_digest_sees_a_change_anywhere(tmp_path: Path) -> None:
 
 
 def start(model: Path, store: PrefixStore) -> tuple[LlamaCppBackend, Engine]:
-    options = BackendOptions(context=256, parallel=2, threads=1)
+    options = EngineOptions(context=256, parallel=2, threads=1)
     backend = load_backend("llama_cpp", str(model), options, lambda _: None)
     assert isinstance(backend, LlamaCppBackend)
     engine = Engine(backend)

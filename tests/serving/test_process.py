@@ -24,9 +24,10 @@ from edgellm.errors import (
 from edgellm.protocol import Accepted, Delta, Done, Load
 from edgellm.serving.backoff import Backoff
 from edgellm.serving.process import EngineProcess
-from edgellm.types import Sampling
+from edgellm.types import EngineOptions, Sampling
 
 SCRIPTED = (sys.executable, str(Path(__file__).parents[1] / "support/scripted_engine.py"))
+OPTIONS = EngineOptions(context=256, parallel=4, threads=1)
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -44,7 +45,7 @@ async def scripted(path: str = "fine") -> AsyncIterator[EngineProcess]:
 
 @contextlib.asynccontextmanager
 async def real(path: Path, **options: int) -> AsyncIterator[EngineProcess]:
-    process = EngineProcess(Load("llama_cpp", str(path), context=256, parallel=4, threads=1))
+    process = EngineProcess(Load("llama_cpp", str(path), OPTIONS))
     try:
         yield process
     finally:
