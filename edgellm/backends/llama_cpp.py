@@ -123,6 +123,15 @@ class LlamaCppBackend:
         os.environ.setdefault("GGML_NO_BACKTRACE", "1")  # an abort must not fork a debugger
         lib = _import_library()
         log = NativeLog(lib)
+        try:
+            model = cls._load_model(lib, log, path, on_progress)
+            return cls(lib, log, model, options)._checked(path)
+        except BaseException:
+            log.close()
+            raise
+
+    @staticmethod
+    def _load_model(lib: Any, log: NativeLog, path: str, on_progress: ProgressCallback) -> Any:
         lib.llama_backend_init()
         params = lib.llama_model_default_params()
 
@@ -137,7 +146,7 @@ class LlamaCppBackend:
                 f"llama.cpp cannot load {Path(path).name}: {log.reason()}.",
                 "Is the file complete? Compare its size and sha256 with the place it came from.",
             )
-        return cls(lib, log, model, options)._checked(path)
+        return model
 
     def _checked(self, path: str) -> LlamaCppBackend:
         """Refuse what loads but cannot write: encoders and embedding models."""
