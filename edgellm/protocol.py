@@ -45,6 +45,8 @@ class Generate(Struct, frozen=True, tag="generate"):
 
     Each text is tokenised by itself, control tokens included. The model's own beginning-of-text
     token is put in front of a text that comes first, where the model wants one and it has none.
+    With `generated`, the answer goes on behind these tokens, which another engine has made; their
+    text is not told again.
     """
 
     id: int
@@ -52,6 +54,7 @@ class Generate(Struct, frozen=True, tag="generate"):
     sampling: Sampling = Sampling()
     echo: bool = False
     client: str = ""  # the same for requests that should queue behind each other
+    generated: tuple[int, ...] = ()
 
 
 class Cancel(Struct, frozen=True, tag="cancel"):
@@ -106,11 +109,16 @@ class Accepted(Struct, frozen=True, tag="accepted"):
 
 
 class Delta(Struct, frozen=True, tag="delta"):
-    """More text of an answer. Never splits a character; never holds a stop string's beginning."""
+    """More text of an answer. Never splits a character; never holds a stop string's beginning.
+
+    `tokens` are all that were made since the last one; the end of their text may be held back. The
+    tokens of all Deltas together are what `Generate.generated` needs for the answer to go on.
+    """
 
     id: int
     text: str
     logprobs: tuple[TokenLogprob, ...] = ()
+    tokens: tuple[int, ...] = ()
 
 
 class Done(Struct, frozen=True, tag="done"):

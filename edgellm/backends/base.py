@@ -80,8 +80,17 @@ class TokenBackend(Protocol):
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""
 
-    def add_sampler(self, sampler: int, sampling: Sampling, prompt: Sequence[int]) -> None:
-        """Make a sampler of that number; `sampling` has no None where it matters."""
+    def add_sampler(
+        self,
+        sampler: int,
+        sampling: Sampling,
+        prompt: Sequence[int],
+        generated: Sequence[int] = (),
+    ) -> None:
+        """Make a sampler of that number; `sampling` has no None where it matters.
+
+        It goes on where a sampler of the same seed was that had drawn `generated`.
+        """
 
     def remove_sampler(self, sampler: int) -> None:
         """Free a sampler."""

@@ -219,10 +219,18 @@ class LlamaCppBackend:
 
     # -- work -----------------------------------------------------------------------------------
 
-    def add_sampler(self, sampler: int, sampling: Sampling, prompt: Sequence[int]) -> None:
-        self._samplers[sampler] = SamplerChain(
+    def add_sampler(
+        self,
+        sampler: int,
+        sampling: Sampling,
+        prompt: Sequence[int],
+        generated: Sequence[int] = (),
+    ) -> None:
+        chain = SamplerChain(
             self._lib, self._vocab, self._limits.context, sampling, prompt, self._end_tokens
         )
+        chain.replay(generated)
+        self._samplers[sampler] = chain
 
     def remove_sampler(self, sampler: int) -> None:
         self._samplers.pop(sampler).close()

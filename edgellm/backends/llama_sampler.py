@@ -47,15 +47,30 @@ class SamplerChain:
     def sample(self, native_context: Any, output: int) -> int:
         """Draw a token from the logits of that output of the last batch."""
         token: int = self._lib.llama_sampler_sample(self._chain, native_context, output)
-        if self._num_banned > 0:
-            self._num_banned -= 1
-            if self._num_banned == 0:
-                self._lift_ban()
+        self._count()
         return token
+
+    def replay(self, tokens: Iterable[int]) -> None:
+        """Be as if all of `tokens` had been drawn: penalties, the ban, the random numbers."""
+        lib = self._lib
+        last = lib.llama_sampler_chain_get(self._chain, lib.llama_sampler_chain_n(self._chain) - 1)
+        single = (lib.llama_token_data * 1)(lib.llama_token_data(0, 0.0, 0.0))
+        for token in tokens:
+            # Of a single candidate the last sampler draws, too: one random number for each token.
+            lib.llama_sampler_apply(last, lib.llama_token_data_array(single, 1, -1, False))
+            lib.llama_sampler_accept(self._chain, token)
+            self._count()
 
     def close(self) -> None:
         """Free the native samplers."""
         self._lib.llama_sampler_free(self._chain)
+
+    def _count(self) -> None:
+        """A token was drawn: the ban of the end-of-text tokens may be over."""
+        if self._num_banned > 0:
+            self._num_banned -= 1
+            if self._num_banned == 0:
+                self._lift_ban()
 
     def _lift_ban(self) -> None:
         self._lib.llama_sampler_free(self._lib.llama_sampler_chain_remove(self._chain, 0))

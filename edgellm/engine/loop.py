@@ -105,20 +105,25 @@ class Engine:
             return [_too_long(request.id, shortest, context, "at least ")]
         try:
             self._check_tokens(request.sampling.logit_bias, "logit_bias")
+            self._check_tokens(request.generated, "generated")
             prompt = self._tokenize(request)
         except _Refusal as refusal:
             return [Failed(request.id, "invalid_request", str(refusal), param=refusal.param)]
         if len(prompt) >= context:
             return [_too_long(request.id, len(prompt), context)]
-        sampling = resolve(request.sampling, self._backend.model.sampling)
-        sequence = Sequence(request.id, prompt, sampling, context, request.client)
-        self._sequences[request.id] = sequence
-        self._backend.add_sampler(sequence.id, sampling, prompt)
-        self._scheduler.add(sequence)
         answer: list[FromEngine] = [Accepted(request.id, len(prompt))]
         if request.echo:
             text = b"".join(map(self._backend.token_bytes, prompt)).decode("utf-8", "replace")
             answer.append(Delta(request.id, text))
+        sampling = resolve(request.sampling, self._backend.model.sampling)
+        generated = request.generated
+        sequence = Sequence(request.id, prompt, sampling, context, request.client, generated)
+        reason = self._replay(sequence)
+        if reason is not None:
+            return [*answer, Done(sequence.id, reason, sequence.usage(), sequence.timings())]
+        self._sequences[request.id] = sequence
+        self._backend.add_sampler(sequence.id, sampling, prompt, generated)
+        self._scheduler.add(sequence)
         return answer
 
     def cancel(self, id_: int) -> None:
@@ -195,6 +200,17 @@ class Engine:
                     param,
                 )
 
+    def _replay(self, sequence: Sequence) -> FinishReason | None:
+        """Bring the text up to the tokens that another engine made and told; why the answer ends
+        with them, if it does. What they give is known already."""
+        reason: FinishReason | None = None
+        for token in sequence.tokens[sequence.num_prompt :]:
+            is_end = self._backend.is_end(token)
+            if not is_end:
+                sequence.detokenizer.push(self._backend.token_bytes(token))
+            reason = sequence.finish_reason(is_end=is_end)
+        return reason
+
     def _commit(self, work: list[Work], sampled: list[list[Sampled]]) -> Iterator[FromEngine]:
         self._num_steps += 1
         self._num_guessed_tokens += sum(item.num_guessed for item in work)
@@ -221,7 +237,7 @@ class Engine:
         text = "".join(part.text for part in parts)
         logprobs = tuple(entry for part in parts for entry in part.logprobs)
         if text or logprobs:
-            yield Delta(sequence.id, text, logprobs)
+            yield Delta(sequence.id, text, logprobs, sequence.take_untold())
         if reason is not None:
             yield self._finish(sequence, reason)
 

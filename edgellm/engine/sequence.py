@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from edgellm.engine.detokenizer import Detokenizer
 from edgellm.engine.speculation import Acceptance, PromptLookup
@@ -17,12 +18,20 @@ class Sequence:
     """
 
     def __init__(
-        self, id_: int, prompt: list[int], sampling: Sampling, context: int, client: str = ""
+        self,
+        id_: int,
+        prompt: list[int],
+        sampling: Sampling,
+        context: int,
+        client: str = "",
+        generated: Iterable[int] = (),
     ) -> None:
+        """`generated` are tokens of the answer that another engine made."""
         self.id = id_
         self.client = client
-        self.tokens = list(prompt)
+        self.tokens = [*prompt, *generated]
         self.num_prompt = len(prompt)
+        self.num_told = len(self.tokens)  # tokens that the server knows
         self.num_computed = 0
         self.num_cached = 0  # of the computed ones: taken over from other sequences
         self.slot: int | None = None
@@ -36,7 +45,7 @@ class Sequence:
         self._max_length = min(context, len(prompt) + (sampling.max_tokens or context))
         self._arrived = time.monotonic()
         self._started = 0.0
-        self._first_token = 0.0
+        self._first_token: float | None = None  # that was made here
 
     @property
     def num_generated(self) -> int:
@@ -78,7 +87,7 @@ class Sequence:
 
     def append(self, token: int) -> None:
         """Take a sampled token."""
-        if not self.num_generated:
+        if self._first_token is None:
             self._first_token = time.monotonic()
         self.tokens.append(token)
         self.needs_cell = True
@@ -92,15 +101,23 @@ class Sequence:
         """Whether `max_tokens` or the context is used up."""
         return self.num_left <= 0
 
+    def take_untold(self) -> tuple[int, ...]:
+        """The answer's tokens that were not told yet; now they are."""
+        told, self.num_told = self.num_told, len(self.tokens)
+        return tuple(self.tokens[told:])
+
     def usage(self) -> Usage:
         return Usage(self.num_prompt, self.num_generated, self.num_cached)
 
     def timings(self) -> Timings:
-        """So far."""
+        """So far, in this engine."""
+        now = time.monotonic()
+        started = self._started or now
+        first_token = self._first_token or now
         return Timings(
-            queue_seconds=self._started - self._arrived,
-            prefill_seconds=self._first_token - self._started,
-            decode_seconds=time.monotonic() - self._first_token,
+            queue_seconds=started - self._arrived,
+            prefill_seconds=first_token - started,
+            decode_seconds=now - first_token,
         )
 
     def finish_reason(self, *, is_end: bool) -> FinishReason | None:

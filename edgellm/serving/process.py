@@ -1,8 +1,9 @@
 """One engine process: starts it, keeps it alive, and brings each request's frames to its caller.
 
-States: stopped -> starting -> ready -> draining -> stopped, or crashed. A crash fails the running
-requests and starts a new process: at once after a crash out of a healthy life, later and later
-(`Backoff`) when it keeps dying. A model that cannot be loaded is not tried again by itself.
+States: stopped -> starting -> ready -> draining -> stopped, or crashed. After a crash a new process
+goes on with the running requests (`InFlight`): it starts at once after a crash out of a healthy
+life, later and later (`Backoff`) when it keeps dying. A model that cannot be loaded is not tried
+again by itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from edgellm.errors import (
     ContextLengthExceeded,
@@ -44,6 +45,7 @@ from edgellm.protocol import (
     encode_frames,
 )
 from edgellm.serving.backoff import Backoff
+from edgellm.serving.in_flight import Answer, InFlight
 from edgellm.types import EngineState, EngineStats, Sampling
 
 logger = logging.getLogger(__name__)
@@ -55,10 +57,9 @@ ENGINE_COMMAND = (sys.executable, "-m", "edgellm.engine")
 # tokens/s instead of 57). 10,000 turns cost neither: 57 quiet, and 640 where there were 13.
 ENGINE_ENVIRONMENT = {"GOMP_SPINCOUNT": "10000"}
 SHUTDOWN_SECONDS = 10.0  # it may have prefixes to save
+FAILED_STARTS = 3  # deaths in a row while it loads, after which nobody is kept waiting
 STDERR_LINES = 30
 READ_BYTES = 1 << 16
-
-Answer: TypeAlias = Accepted | Delta | Done
 
 
 class EngineProcess:
@@ -83,7 +84,8 @@ class EngineProcess:
         self._life: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
         self._ids = itertools.count(1)
-        self._answers: dict[int, asyncio.Queue[Answer | Exception]] = {}
+        self._in_flight = InFlight()
+        self._num_failed_starts = 0  # deaths in a row before it was ready
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
 
     # -- for callers ----------------------------------------------------------------------------
@@ -122,26 +124,28 @@ class EngineProcess:
     ) -> AsyncGenerator[Answer, None]:
         """Complete a prompt: Accepted, any number of Delta, Done. Closing it cancels the work.
 
+        When the engine dies on the way, the answer goes on after a pause.
+
         Raises:
             RequestError: the prompt cannot be computed.
-            EngineError: there is no engine, or it died on the way.
+            EngineError: there is no engine, or this request has killed it twice.
         """
         await self.ensure_ready()
         id_ = next(self._ids)
-        answers = self._answers[id_] = asyncio.Queue()
+        request = self._in_flight.add(Generate(id_, prompt, sampling, echo, client))
         is_over = False
         try:
-            await self._send([Generate(id_, prompt, sampling, echo, client)])
+            await self._send_due()
             while not is_over:
-                answer = await answers.get()
+                answer = await request.answers.get()
                 is_over = isinstance(answer, (Done, Exception))
                 if isinstance(answer, Exception):
                     raise answer
                 yield answer
         finally:
-            del self._answers[id_]
-            if not is_over:
+            if self._in_flight.drop(id_):
                 self._write([Cancel(id_)])
+            self._write_due()
 
     async def aclose(self) -> None:
         """End the process: politely, then by force."""
@@ -164,7 +168,7 @@ class EngineProcess:
             try:
                 await self._run_once()
             except EngineLoadError as error:
-                self._fail_all(error)
+                self._in_flight.fail_all(error)
                 self._set_state("crashed", error)
                 await self._announce()
                 if self.num_restarts:  # nobody may be waiting to be told
@@ -172,16 +176,24 @@ class EngineProcess:
                 return
             except EngineCrashed as error:
                 if self.state == "draining":  # it did what it was told
-                    self._fail_all(EngineBusy("The server is shutting down."))
+                    self._in_flight.fail_all(EngineBusy("The server is shutting down."))
                     return
-                self.last_crash = error.message
-                self._fail_all(error)
+                self._lose(error)
                 self._set_state("crashed", error)
                 await self._announce()
                 delay = self._backoff.next_delay()
                 logger.error("%s Starting a new one in %.1f s.", error.message, delay)
                 await asyncio.sleep(delay)
                 self.num_restarts += 1
+
+    def _lose(self, error: EngineCrashed) -> None:
+        """The process is dead: what becomes of the requests?"""
+        self.last_crash = error.message
+        self._num_failed_starts += self.state == "starting"
+        if self._num_failed_starts >= FAILED_STARTS:
+            self._in_flight.fail_all(error)
+        else:
+            self._in_flight.died(error)
 
     async def _run_once(self) -> None:
         """One process from start to end. Always raises: what ended it."""
@@ -234,11 +246,13 @@ class EngineProcess:
     async def _receive(self, message: FromEngine) -> None:
         match message:
             case Accepted() | Delta() | Done():
-                self._deliver(message.id, message)
+                self._in_flight.take(message.id, message)
+                self._write_due()
             case Failed():
                 if message.id is None:
                     raise _engine_failure(message)
-                self._deliver(message.id, _request_failure(message))
+                self._in_flight.take(message.id, _request_failure(message))
+                self._write_due()
             case Stats():
                 self.stats = message.stats
             case Progress():
@@ -246,18 +260,12 @@ class EngineProcess:
             case Ready():
                 self.model, self.load_seconds = message.model, message.load_seconds
                 self._backoff.start()
+                self._num_failed_starts = 0
                 self._set_state("ready")
+                self._write_due()
                 await self._announce()
             case _:
                 assert_never(message)
-
-    def _deliver(self, id_: int, answer: Answer | Exception) -> None:
-        if id_ in self._answers:  # else: cancelled meanwhile
-            self._answers[id_].put_nowait(answer)
-
-    def _fail_all(self, error: EngineError) -> None:
-        for answers in self._answers.values():
-            answers.put_nowait(error)
 
     async def _drain_stderr(self, process: asyncio.subprocess.Process) -> None:
         """Always read, or the child blocks on a full pipe; remember the end for the obituary."""
@@ -280,9 +288,11 @@ class EngineProcess:
     # -- small things ---------------------------------------------------------------------------
 
     def _is_settled(self) -> bool:
-        """Whether there is nothing to wait for: it is ready, or it will not be."""
+        """Whether there is nothing to wait for: it is ready, or it will not be soon."""
         is_given_up = self._life is None or self._life.done() or bool(self._life.cancelling())
-        is_hopeless = self.state == "crashed" and isinstance(self.error, EngineLoadError)
+        is_hopeless = self.state == "crashed" and (
+            isinstance(self.error, EngineLoadError) or self._num_failed_starts >= FAILED_STARTS
+        )
         return self.state == "ready" or is_hopeless or is_given_up or self.state == "draining"
 
     def _set_state(self, state: EngineState, error: EngineError | None = None) -> None:
@@ -292,13 +302,18 @@ class EngineProcess:
         async with self._changed:
             self._changed.notify_all()
 
-    async def _send(self, messages: list[ToEngine]) -> None:
-        self._write(messages)
+    async def _send_due(self) -> None:
+        self._write_due()
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(ConnectionError):  # the reader will tell what happened
                 await self._process.stdin.drain()
 
-    def _write(self, messages: list[ToEngine]) -> None:
+    def _write_due(self) -> None:
+        """Give the engine the requests that it should have by now."""
+        if self.state == "ready" and (due := self._in_flight.due()):
+            self._write(due)
+
+    def _write(self, messages: Sequence[ToEngine]) -> None:
         process = self._process
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
             process.stdin.write(encode_frames(messages))

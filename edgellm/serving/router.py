@@ -18,7 +18,8 @@ from edgellm.chat.parsers.base import ContentEvent, OutputParser
 from edgellm.chat.template import CHATML, ChatTemplate
 from edgellm.errors import ModelNotFound
 from edgellm.protocol import Accepted, Delta, Done, Load, ModelInfo
-from edgellm.serving.process import Answer, EngineProcess
+from edgellm.serving.in_flight import Answer
+from edgellm.serving.process import EngineProcess
 from edgellm.types import (
     EngineOptions,
     Event,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edgellm.backends import load_backend
@@ -453,3 +454,48 @@ def test_cached_tokens_are_in_the_usage(backend: LlamaCppBackend) -> None:
     _, second = complete(engine, "01234567xx", GREEDY)
     assert (first.usage.cached_tokens, second.usage.cached_tokens) == (0, 8)
     assert engine.stats.num_prompt_tokens == 12
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 11, 23])
+@pytest.mark.parametrize(
+    "sampling",
+    [GREEDY, Sampling(temperature=1, seed=5, max_tokens=24, repeat_penalty=1.2, min_tokens=12)],
+    ids=["greedy", "drawn"],
+)
+def test_an_answer_goes_on_behind_what_another_engine_made(
+    backend: LlamaCppBackend, sampling: Sampling, count: int
+) -> None:
+    engine = empty_engine(backend, RadixCache())
+    (prompt,) = decisive(engine, (f"prompt {i}" for i in range(100)), 1)
+    engine.submit(Generate(1, (prompt,), sampling))
+    whole = [m for m in finish(engine) if isinstance(m, (Delta, Done))]
+    deltas = [m for m in whole if isinstance(m, Delta)]
+    told = tuple(token for delta in deltas[:count] for token in delta.tokens)
+    engine = empty_engine(backend, RadixCache())
+    messages = engine.submit(Generate(2, (prompt,), sampling, generated=told))
+    messages += finish(engine)
+    assert text_of(messages, 2) == "".join(delta.text for delta in deltas[count:])
+    before, after = done(list(whole), 1), done(messages, 2)
+    assert (after.reason, after.usage.completion_tokens) == (
+        before.reason,
+        before.usage.completion_tokens,
+    )
+    assert all(seconds >= 0 for seconds in msgspec.structs.astuple(after.timings))
+
+
+@pytest.mark.parametrize("ending", ["length", "stop string", "end token"])
+def test_an_answer_that_was_over_ends_at_once(backend: LlamaCppBackend, ending: str) -> None:
+    engine = empty_engine(backend, RadixCache())
+    text, _ = complete(engine, "hello", GREEDY)
+    stop = (text[5:8],) if ending == "stop string" else ()
+    sampling = msgspec.structs.replace(GREEDY, stop=stop)
+    engine.submit(Generate(1, ("hello",), sampling))
+    deltas = [m for m in finish(engine) if isinstance(m, Delta)]
+    told = tuple(token for delta in deltas for token in delta.tokens)
+    if ending == "end token":
+        told = (*told[:3], next(t for t in range(NUM_TOKENS) if backend.is_end(t)))
+    messages = engine.submit(Generate(2, ("hello",), sampling, generated=told))
+    assert engine.is_idle or ending == "stop string"  # what came behind its last text is not told
+    messages += finish(engine)
+    assert text_of(messages, 2) == ""
+    assert done(messages, 2).reason == ("length" if ending == "length" else "stop")

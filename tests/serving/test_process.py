@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
@@ -117,7 +118,9 @@ def test_a_process_that_dies_while_loading_is_started_again(tmp_path: Path) -> N
     ("word", "reason"),
     [("die", "signal 9"), ("exit", "status 7"), ("garbage", "frame")],
 )
-def test_a_death_fails_its_requests_and_the_next_one_is_served(word: str, reason: str) -> None:
+def test_a_request_that_kills_twice_fails_and_the_next_one_is_served(
+    word: str, reason: str
+) -> None:
     async def test() -> None:
         async with scripted() as process:
             await process.ensure_ready()
@@ -131,7 +134,51 @@ def test_a_death_fails_its_requests_and_the_next_one_is_served(word: str, reason
             assert process.last_crash == caught.value.message
             assert text(await answer(process, "still here")) == "still here"
             assert process.pid != first_pid
-            assert process.num_restarts == 1
+            assert process.num_restarts == 3  # it had made progress before the first
+
+    run(test())
+
+
+def test_answers_go_on_where_they_were_when_the_engine_dies(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with scripted() as process:
+            await process.ensure_ready()
+            first_pid = process.pid
+            prompts = [f"a b die-once:{tmp_path / name} c d" for name in "xyz"]
+            parts = await asyncio.gather(*(answer(process, prompt) for prompt in prompts))
+            assert [text(part) for part in parts] == prompts
+            for part in parts:
+                assert [type(one) for one in part[:2]] == [Accepted, Delta]
+                assert sum(isinstance(one, Accepted) for one in part) == 1
+            assert process.pid != first_pid
+            assert process.num_restarts == 3
+            assert process.error is None
+
+    run(test())
+
+
+def test_the_one_that_kills_is_found_among_others() -> None:
+    async def test() -> None:
+        async with scripted() as process:
+            prompts = ["a b c", "die", "d e f", "g h i"]
+            results = await asyncio.gather(
+                *(answer(process, prompt) for prompt in prompts), return_exceptions=True
+            )
+            assert [isinstance(result, EngineCrashed) for result in results] == [
+                prompt == "die" for prompt in prompts
+            ]
+            good = [result for result in results if not isinstance(result, BaseException)]
+            assert [text(parts) for parts in good] == ["a b c", "d e f", "g h i"]
+
+    run(test())
+
+
+def test_an_engine_that_keeps_dying_while_it_loads_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with scripted(str(tmp_path / "dies-always")) as process:
+            with pytest.raises(EngineCrashed, match="status 1"):
+                await process.ensure_ready()
+            assert process.num_restarts >= 2
 
     run(test())
 
@@ -192,7 +239,7 @@ def test_closing_ends_the_process_and_refuses_new_work() -> None:
             await process.ensure_ready()
             child = psutil.Process(process.pid)
             waiting = asyncio.create_task(answer(process, "hang"))
-            await until(lambda: process._answers)
+            await until(lambda: len(process._in_flight))
             await process.aclose()
             assert not child.is_running()
             assert (process.state, process.pid, process.last_crash) == ("stopped", None, None)
@@ -215,20 +262,45 @@ def test_a_command_that_does_not_exist_is_a_load_error() -> None:
 # -- the real engine ----------------------------------------------------------------------------
 
 
-def test_a_killed_engine_is_replaced(tiny_model: Path) -> None:
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(temperature=0),
+        Sampling(temperature=1, seed=7, repeat_penalty=1.3, presence_penalty=0.5, min_tokens=20),
+        Sampling(temperature=0, stop=("zzz",), top_logprobs=2),
+    ],
+    ids=["greedy", "seeded", "logprobs"],
+)
+def test_a_killed_engine_s_answer_goes_on_as_if_nothing_had_been(
+    tiny_model: Path, sampling: Sampling
+) -> None:
+    sampling = msgspec.structs.replace(sampling, max_tokens=60)
+
     async def test() -> None:
         async with real(tiny_model) as process:
-            parts = process.generate(("hello",), Sampling(ignore_eos=True))
-            assert isinstance(await anext(parts), Accepted)
-            assert isinstance(await anext(parts), Delta)
-            assert process.pid is not None
-            os.kill(process.pid, signal.SIGKILL)
-            with pytest.raises(EngineCrashed) as caught:
-                async for _ in parts:
-                    pass
-            assert "out-of-memory" in caught.value.hint
-            again = [p async for p in process.generate(("hello",), Sampling(max_tokens=3))]
-            assert isinstance(again[-1], Done)
+            whole = [part async for part in process.generate(("hello",), sampling)]
+            parts = []
+            async for part in process.generate(("hello",), sampling):
+                parts.append(part)
+                if len(parts) in (2, 9, 10):
+                    await process.ensure_ready()
+                    assert process.pid is not None
+                    os.kill(process.pid, signal.SIGKILL)
+                    await until(lambda: process.state != "ready")
+            assert process.num_restarts == 3
+            assert "signal 9" in (process.last_crash or "")
+            deltas, deltas_before = (
+                [p for p in ps if isinstance(p, Delta)] for ps in (parts, whole)
+            )
+            assert "".join(d.text for d in deltas) == "".join(d.text for d in deltas_before)
+            assert [e.token for d in deltas for e in d.logprobs] == [
+                e.token for d in deltas_before for e in d.logprobs
+            ]
+            last, last_before = parts[-1], whole[-1]
+            assert isinstance(last, Done)
+            assert isinstance(last_before, Done)
+            assert last.reason == last_before.reason
+            assert last.usage.completion_tokens == last_before.usage.completion_tokens
 
     run(test())
 

@@ -1,6 +1,7 @@
 """An engine process for faults: speaks the protocol, and misbehaves as its model's path says.
 
-Run as a script by `EngineProcess(command=...)`. The prompt's first piece is echoed word by word.
+Run as a script by `EngineProcess(command=...)`. The prompt's first piece is echoed word by word;
+the tokens are the words' numbers, so that an answer can go on where another engine was.
 """
 
 from __future__ import annotations
@@ -52,22 +53,25 @@ def send(*messages: object) -> None:
 def generate(request: Generate) -> None:
     words = str(request.prompt[0]).split()
     send(Accepted(request.id, len(words)))
-    for word in words:
-        match word:
-            case "die":
+    for index, word in list(enumerate(words))[len(request.generated) :]:
+        match word.split(":"):
+            case ["die"]:
                 os.kill(os.getpid(), 9)
-            case "exit":
+            case ["die-once", path] if not Path(path).exists():
+                Path(path).touch()
+                os.kill(os.getpid(), 9)
+            case ["exit"]:
                 sys.stderr.write("last words of the engine\n")
                 sys.exit(7)
-            case "garbage":
+            case ["garbage"]:
                 sys.stdout.buffer.write(b"this is no frame at all")
                 sys.stdout.buffer.flush()
-            case "fail":
+            case ["fail"]:
                 send(Failed(request.id, "internal", "it failed", "try another"))
                 return
-            case "hang":
+            case ["hang"]:
                 return
-        send(Delta(request.id, word))
+        send(Delta(request.id, word, tokens=(index,)))
     send(Done(request.id, "stop", Usage(len(words), len(words)), Timings()))
 
 
@@ -78,6 +82,8 @@ def load(request: Load) -> None:
         sys.exit(1)
     if behaviour == "dies-once" and not Path(request.path + ".died").exists():
         Path(request.path + ".died").touch()
+        sys.exit(1)
+    if behaviour == "dies-always":
         sys.exit(1)
     if behaviour == "slow":
         send(Progress(0.5))
