@@ -36,6 +36,7 @@ _MEANING = {
     "kv_tokens": "a whole number of tokens, 0 for context times parallel",
     "kv_type": f"one of {', '.join(get_args(KVType))}",
     "flash_attention": "one of auto, on, off",
+    "cache_ram": "a whole number of MiB, 0 for what the device can spare",
     "warm_boot": "true or false",
     "speculate": "true or false",
     "threads": "a whole number from 0 (automatic) to 1024",
@@ -58,6 +59,7 @@ class Settings(Struct, frozen=True):
     kv_tokens: Annotated[int, Meta(ge=0)] = 0  # that the whole KV cache holds
     kv_type: KVType = "f16"  # of the KV cache's values; quantised ones need flash attention
     flash_attention: FlashAttention = "auto"
+    cache_ram: Annotated[int, Meta(ge=0)] = 0  # MiB for computed prompts outside the KV cache
     warm_boot: bool = True  # keep computed prefixes on disk over restarts
     speculate: bool = False  # guess tokens and check them, while that pays
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0  # 0 = as many as this process may use

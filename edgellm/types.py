@@ -154,6 +154,7 @@ class EngineOptions(Struct, frozen=True):
     kv_type: KVType = "f16"  # of the KV cache's values; quantised ones need flash attention
     flash_attention: FlashAttention = "auto"
     speculate: bool = False  # guess tokens and check them, while that pays
+    cache_ram: int = 0  # MiB of main memory for computed prompts; 0 = what the device can spare
 
 
 class EngineStats(Struct, frozen=True):

@@ -15,6 +15,7 @@ from msgspec import Struct
 from edgellm.protocol import ModelInfo
 from edgellm.types import Sampling, TokenLogprob
 
+State: TypeAlias = memoryview  # bytes: what a slot holds
 ProgressCallback: TypeAlias = Callable[[float], None]
 
 
@@ -23,6 +24,7 @@ class Limits(Struct, frozen=True):
 
     parallel: int  # sequences that compute at a time
     num_slots: int  # sequences that the KV cache can hold, those kept for later included
+    # The last slot is the engine's own, for moving parts of sequences.
     num_cells: int  # tokens that the KV cache can hold, shared ones counted once
     context: int  # tokens that a sequence may have
     can_cut: bool  # whether a part of a sequence can be shared, and not only all of it
@@ -118,10 +120,10 @@ class TokenBackend(Protocol):
     def state_key(self) -> str:
         """What the states of `get_state` depend on, besides the model's file."""
 
-    def get_state(self, slot: int) -> bytes:
+    def get_state(self, slot: int) -> State:
         """All that a slot holds, for `set_state` of the same model, parameters and version."""
 
-    def set_state(self, slot: int, state: bytes) -> bool:
+    def set_state(self, slot: int, state: State) -> bool:
         """Fill an empty slot; False if the state does not fit this context."""
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from edgellm.backends.base import (
     OutOfMemory,
     ProgressCallback,
     Sampled,
+    State,
     Work,
 )
 from edgellm.backends.llama_sampler import SamplerChain
@@ -307,14 +308,14 @@ class LlamaCppBackend:
         # The library checks the types of K and V and the layout itself, the cells it does not.
         return f"{self._info.engine} {self._limits.num_cells} {self._limits.num_slots}"
 
-    def get_state(self, slot: int) -> bytes:
+    def get_state(self, slot: int) -> State:
         size = self._lib.llama_state_seq_get_size(self._context, slot)
-        buffer = (ctypes.c_uint8 * size)()
-        written = self._lib.llama_state_seq_get_data(self._context, buffer, size, slot)
-        return bytes(buffer)[:written]
+        state = np.empty(size, np.uint8)  # not zeroed first: it may be 100 MB
+        written = self._lib.llama_state_seq_get_data(self._context, _address(state), size, slot)
+        return state[:written].data
 
-    def set_state(self, slot: int, state: bytes) -> bool:
-        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+    def set_state(self, slot: int, state: State) -> bool:
+        buffer = _address(np.frombuffer(state, np.uint8))
         if self._lib.llama_state_seq_set_data(self._context, buffer, len(state), slot):
             return True
         self.forget(slot)  # a part of it may be there
@@ -336,7 +337,7 @@ class LlamaCppBackend:
         is_recurrent = self._lib.llama_model_is_recurrent(self._model)
         can_cut = not (is_recurrent or self._lib.llama_model_is_hybrid(self._model))
         kept = KEPT_SLOTS if can_cut else KEPT_STATES
-        slots = min(options.parallel + kept, self._lib.llama_max_parallel_sequences())
+        slots = min(options.parallel + kept + 1, self._lib.llama_max_parallel_sequences())
         return Limits(
             parallel=options.parallel,
             num_slots=slots,
@@ -429,6 +430,11 @@ class LlamaCppBackend:
             min_p=number("min_p"),
             repeat_penalty=number("penalty_repeat"),
         )
+
+
+def _address(array: np.ndarray[Any, np.dtype[np.uint8]]) -> Any:
+    """For the library; the array must outlive the call."""
+    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
 
 
 def _import_library() -> Any:

@@ -50,6 +50,13 @@ def serve(
     flash_attention: Annotated[
         str | None, typer.Option(help="auto, on or off. [default: auto]")
     ] = None,
+    cache_ram: Annotated[
+        int | None,
+        typer.Option(
+            help="MiB of memory for computed prompts outside the KV cache."
+            " [default: a quarter of what is free, up to 1024]"
+        ),
+    ] = None,
     warm_boot: Annotated[
         bool | None,
         typer.Option(
@@ -95,6 +102,7 @@ def serve(
         "kv_tokens": kv_tokens,
         "kv_type": kv_type,
         "flash_attention": flash_attention,
+        "cache_ram": cache_ram,
         "warm_boot": warm_boot,
         "speculate": speculate,
         "threads": threads,

@@ -162,6 +162,7 @@ async def serving(
         kv_type=settings.kv_type,
         flash_attention=settings.flash_attention,
         speculate=settings.speculate,
+        cache_ram=settings.cache_ram,
     )
     router = Router((model,), options, str(prefix_folder or ""))
     await router.start()

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from edgellm.backends.base import TokenBackend
     from edgellm.engine.prefix_store import PrefixStore
 
-PREFIX_BYTES = 256 * 1024 * 1024  # that saved prefixes may take on disk
+MIB = 1024 * 1024
+PREFIX_BYTES = 256 * MIB  # that saved prefixes may take on disk
+MOST_HOST_BYTES = 1024 * MIB  # of main memory, for prompts that have left the KV cache
+SPARE_SHARE = 0.25  # of the memory that is free once the model is loaded
 
 Send: TypeAlias = Callable[[list[FromEngine]], None]
 
@@ -84,7 +87,11 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     except EdgellmError as error:
         send([Failed(None, "load", error.message, error.hint)])
         return 1
-    engine = Engine(backend, speculation=StepCost() if load.options.speculate else None)
+    engine = Engine(
+        backend,
+        speculation=StepCost() if load.options.speculate else None,
+        host_bytes=load.options.cache_ram * MIB or _spare_bytes(),
+    )
     store = _prefix_store(load, backend)
     if store is not None:
         engine.restore(store)
@@ -98,6 +105,15 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
         send([Failed(None, "internal", f"{type(error).__name__}: {error}")])
         return 1
     return 0
+
+
+def _spare_bytes() -> int:
+    """What this device can spare for computed prompts; a little where it does not tell."""
+    from edgellm.hardware.host import Host
+    from edgellm.hardware.probes import memory
+
+    available = memory.probe(Host()).available_bytes or 0
+    return min(MOST_HOST_BYTES, max(64 * MIB, int(available * SPARE_SHARE)))
 
 
 def _prefix_store(load: Load, backend: TokenBackend) -> PrefixStore | None:

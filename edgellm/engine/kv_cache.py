@@ -1,17 +1,22 @@
 """Hands out the KV cache: slots for sequences, and the cells that their tokens take.
 
-What finished sequences computed stays and is shared with later ones until the room is needed
-(`prefix_cache.py` knows what is there). Sharing copies nothing: a cell can belong to many slots.
+What finished sequences computed stays and is shared with later ones (`prefix_cache.py` knows what
+is there). Sharing copies nothing: a cell can belong to many slots. When there is too much of it, or
+when the room is needed, it moves to main memory (`host_cache.py`) or is forgotten.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Tokens
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from edgellm.backends.base import Limits
-from edgellm.engine.prefix_cache import Match, PrefixCache
+from edgellm.backends.base import Limits, State
+from edgellm.engine.host_cache import HostCache
+from edgellm.engine.prefix_cache import Part, PrefixCache
+
+KEPT_CELLS = 512  # of finished sequences but the newest, which stay in the KV cache
+ADOPTED_MATCHES = 2  # an exported prefix was shared before; this keeps it worth an export
 
 
 class Memory(Protocol):
@@ -26,21 +31,40 @@ class Memory(Protocol):
     def forget(self, slot: int) -> None:
         """Drop all that a slot holds; cells that nobody else holds are free."""
 
-    def get_state(self, slot: int) -> bytes:
+    def get_state(self, slot: int) -> State:
         """All that a slot holds."""
 
-    def set_state(self, slot: int, state: bytes) -> bool:
+    def set_state(self, slot: int, state: State) -> bool:
         """Fill an empty slot; False if the state does not fit."""
+
+
+class Acquired(NamedTuple):
+    """A slot, and how many of the first tokens are there or will be.
+
+    With a `leader`, they are being computed in that slot; without, they can be used.
+    """
+
+    slot: int
+    num_shared: int
+    leader: int | None
 
 
 class KVCache:
     """Books for the backend's slots and cells; all changes of them go through here."""
 
-    def __init__(self, memory: Memory, limits: Limits, prefixes: PrefixCache) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        limits: Limits,
+        prefixes: PrefixCache,
+        host: HostCache | None = None,
+    ) -> None:
+        """`host`: where finished sequences go; None = they stay until their cells are needed."""
         self._memory = memory
         self._prefixes = prefixes
+        self._host = host
         self._num_cells = limits.num_cells
-        self._free = list(range(limits.num_slots - 1, -1, -1))
+        *self._free, self._spare = range(limits.num_slots - 1, -1, -1)
         self._grown: dict[int, int] = {}  # by slot: cells of the answer that is being made
 
     @property
@@ -48,14 +72,17 @@ class KVCache:
         """Cells in use, by finished sequences too."""
         return self._prefixes.num_cells + sum(self._grown.values())
 
-    def acquire(self, tokens: Tokens[int], headroom: int) -> tuple[int, Match | None] | None:
-        """A slot with room for `tokens`, and whose beginning it can share.
+    def acquire(
+        self, tokens: Tokens[int], headroom: int, num_computed: Mapping[int, int]
+    ) -> Acquired | None:
+        """A slot with room for `tokens`, and the longest beginning of them that is known.
 
         The last token is never shared: it must be computed to give logits. None if there is no
         room now, even without all that is finished.
 
         Args:
             headroom: cells that must be left.
+            num_computed: tokens, by the slot of each running sequence.
         """
         match = self._prefixes.match(tokens[:-1])
         slot = self._take_slot()
@@ -63,14 +90,19 @@ class KVCache:
             return None
         if match is not None and match.slot == slot:
             match = None  # its slot was the last one to take
-        if match is not None and match.slot not in self._grown:  # finished: all of it is there
-            self._memory.share(match.slot, slot, 0, match.length)
+        length = match.length if match else 0
+        is_there = match is None or num_computed.get(match.slot, length) >= length
+        if match is not None and is_there:
+            self._memory.share(match.slot, slot, 0, length)
         self._prefixes.insert(slot, tokens)
         self._grown[slot] = 0
         if not self._make_room(headroom):
             self._drop(slot)
             return None
-        return slot, match
+        if not is_there:
+            assert match is not None
+            return Acquired(slot, length, match.slot)
+        return Acquired(slot, self._bring_back(slot, tokens[:-1], length, headroom), None)
 
     def share(self, source: int, target: int, begin: int, end: int) -> None:
         """Let a running sequence have what another one has just computed."""
@@ -96,29 +128,36 @@ class KVCache:
         if not tokens or not self._prefixes.release(slot):
             self._grown[slot] = 0
             self._drop(slot)
+        while self._host is not None and self._prefixes.num_kept > KEPT_CELLS:
+            self.evict()
 
     def evict(self) -> bool:
-        """Forget the finished sequence that was used longest ago; False if there is none."""
-        slot = self._prefixes.evict()
+        """Move out the finished sequence that was used longest ago; False if there is none."""
+        slot = self._prefixes.victim()
         if slot is None:
             return False
+        if self._host is not None:
+            self._move_out(slot, self._host)
+        self._prefixes.remove(slot)
         self._memory.forget(slot)
         self._free.append(slot)
         return True
 
-    def export(self) -> Iterator[tuple[tuple[int, ...], bytes]]:
+    def export(self) -> Iterator[tuple[tuple[int, ...], State]]:
         """Prefixes that are worth keeping, the best first, each with its state."""
-        for match, prefix in self._prefixes.hot():
-            if not self._free:
-                return
-            slot = self._free.pop()
-            self._memory.share(match.slot, slot, 0, match.length)
-            yield prefix, self._memory.get_state(slot)
-            self._memory.forget(slot)
-            self._free.append(slot)
+        hot = self._prefixes.hot()
+        for match, prefix in hot:
+            yield prefix, self._copy(match.slot, 0, match.length)
+        known = {prefix for _, prefix in hot}
+        for piece in self._host.hot() if self._host is not None else ():
+            if piece.tokens not in known:
+                yield piece.tokens, piece.state
 
-    def adopt(self, tokens: Tokens[int], state: bytes) -> bool:
+    def adopt(self, tokens: Tokens[int], state: State) -> bool:
         """Take in a prefix that was exported; False if there is no room or it does not fit."""
+        if self._host is not None:
+            self._host.add(Part(tuple(tokens), 0, num_matches=ADOPTED_MATCHES), state)
+            return True
         if not self._free or self.num_used + len(tokens) > self._num_cells:
             return False
         slot = self._free.pop()
@@ -129,6 +168,33 @@ class KVCache:
         self._grown[slot] = 0
         self.release(slot, tokens)
         return True
+
+    def _move_out(self, slot: int, host: HostCache) -> None:
+        """Copy what only this slot holds to main memory."""
+        for part in self._prefixes.parts(slot):
+            if not host.has(part):
+                host.add(part, self._copy(slot, part.begin, len(part.tokens)))
+
+    def _copy(self, slot: int, begin: int, end: int) -> State:
+        """The state of the positions [begin, end) of a slot."""
+        self._memory.share(slot, self._spare, begin, end)
+        state = self._memory.get_state(self._spare)
+        self._memory.forget(self._spare)
+        return state
+
+    def _bring_back(self, slot: int, tokens: Tokens[int], length: int, headroom: int) -> int:
+        """Let a slot, which holds the first `length` of `tokens`, have what main memory knows of
+        the rest. How many it holds then."""
+        for piece, reach in self._host.cover(tokens, length) if self._host is not None else ():
+            num_cells = len(piece.tokens) - piece.begin  # while it is unpacked
+            if not self._make_room(headroom + num_cells):
+                break
+            if not self._memory.set_state(self._spare, piece.state):
+                break
+            self._memory.share(self._spare, slot, length, reach)
+            self._memory.forget(self._spare)
+            length = reach
+        return length
 
     def _make_room(self, num_cells: int) -> bool:
         while self.num_used + num_cells > self._num_cells:

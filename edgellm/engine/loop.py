@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
 from edgellm.backends.base import OutOfMemory, Sampled, TokenBackend, Work
+from edgellm.engine.host_cache import HostCache
 from edgellm.engine.kv_cache import KVCache
 from edgellm.engine.pace import Pace
 from edgellm.engine.prefix_cache import PrefixCache, RadixCache
@@ -58,17 +59,20 @@ class Engine:
         prefixes: PrefixCache | None = None,
         *,
         speculation: StepCost | None = None,
+        host_bytes: int = 0,
     ) -> None:
         """Make an engine.
 
         Args:
             prefixes: what is used again of earlier work; None = as much as the backend can.
             speculation: decides when guessing tokens pays; None = they are not guessed.
+            host_bytes: of main memory, for what leaves the KV cache; 0 = it is forgotten.
         """
         self._backend = backend
         if prefixes is None:
             prefixes = RadixCache() if backend.limits.can_cut else WholeCache()
-        self._cache = KVCache(backend, backend.limits, prefixes)
+        host = HostCache(host_bytes) if host_bytes and backend.limits.can_cut else None
+        self._cache = KVCache(backend, backend.limits, prefixes, host)
         self._pace = Pace(backend.limits.batch_tokens)
         self._cost = speculation if backend.limits.can_cut else None
         self._scheduler = Scheduler(backend.limits, self._cache, self._cost)

@@ -24,6 +24,14 @@ class Match(NamedTuple):
     length: int
 
 
+class Part(NamedTuple):
+    """A part of a sequence that nobody else holds: from position `begin` to the end of `tokens`."""
+
+    tokens: tuple[int, ...]  # from the first one on
+    begin: int
+    num_matches: int  # prompts that began with all of them
+
+
 class PrefixCache(Protocol):
     """Finds computed beginnings, and chooses what to forget."""
 
@@ -39,8 +47,16 @@ class PrefixCache(Protocol):
     def remove(self, slot: int) -> None:
         """`slot` is forgotten."""
 
-    def evict(self) -> int | None:
-        """The finished slot to forget next, already removed here; None if there is none."""
+    def victim(self) -> int | None:
+        """The finished slot to forget next; None if there is none."""
+
+    def parts(self, slot: int) -> list[Part]:
+        """What only this sequence holds, from the first token to the last, cut where others have
+        left it."""
+
+    @property
+    def num_kept(self) -> int:
+        """Cells that only finished sequences hold, without those of the newest one."""
 
     def hot(self) -> list[tuple[Match, tuple[int, ...]]]:
         """Beginnings that later prompts shared, the one that saved most first: where they are,
@@ -73,8 +89,15 @@ class NoCache:
     def remove(self, slot: int) -> None:
         del self._lengths[slot]
 
-    def evict(self) -> int | None:
+    def victim(self) -> int | None:
         return None
+
+    def parts(self, slot: int) -> list[Part]:  # noqa: ARG002 - the protocol's
+        return []
+
+    @property
+    def num_kept(self) -> int:
+        return 0
 
     def hot(self) -> list[tuple[Match, tuple[int, ...]]]:
         return []
@@ -109,7 +132,7 @@ class RadixCache:
     def match(self, tokens: Tokens[int]) -> Match | None:
         node, length = self._root, 0
         while length < len(tokens) and (child := node.children.get(tokens[length])):
-            shared = _num_shared(child.tokens, tokens, length)
+            shared = num_shared(child.tokens, tokens, length)
             if shared < len(child.tokens):
                 child = self._split(child, shared)
             child.num_matches += 1
@@ -130,7 +153,7 @@ class RadixCache:
             if child is None:
                 child = self._grow(node, tuple(tokens[position:]))
             else:
-                shared = _num_shared(child.tokens, tokens, position)
+                shared = num_shared(child.tokens, tokens, position)
                 if shared < len(child.tokens):
                     child = self._split(child, shared)
             child.slots.add(slot)
@@ -154,11 +177,29 @@ class RadixCache:
         self._unlink(slot)
         del self._ends[slot]
 
-    def evict(self) -> int | None:
-        slot = next(iter(self._finished), None)
-        if slot is not None:
-            self.remove(slot)
-        return slot
+    def victim(self) -> int | None:
+        return next(iter(self._finished), None)
+
+    def parts(self, slot: int) -> list[Part]:
+        parts: list[Part] = []
+        node = self._ends[slot]
+        tokens = self._path(node)
+        while node.parent is not None and len(node.slots) == 1:
+            begin = len(tokens) - len(node.tokens)
+            parts.append(Part(tokens, begin, node.num_matches))
+            node, tokens = node.parent, tokens[:begin]
+        return parts[::-1]
+
+    @property
+    def num_kept(self) -> int:
+        newest = next(reversed(self._finished), None)
+        kept, nodes = 0, list(self._root.children.values())
+        while nodes:
+            node = nodes.pop()
+            nodes += node.children.values()
+            if newest not in node.slots and node.slots <= self._finished.keys():
+                kept += len(node.tokens)
+        return kept
 
     def hot(self) -> list[tuple[Match, tuple[int, ...]]]:
         found: list[tuple[int, Match, tuple[int, ...]]] = []  # the first: tokens saved
@@ -195,6 +236,15 @@ class RadixCache:
             node = node.parent
         return found
 
+    def _path(self, node: _Node) -> tuple[int, ...]:
+        """All tokens from the root down to here."""
+        edges = []
+        step: _Node | None = node
+        while step is not None:
+            edges.append(step.tokens)
+            step = step.parent
+        return tuple(token for edge in reversed(edges) for token in edge)
+
     def _grow(self, parent: _Node, tokens: tuple[int, ...]) -> _Node:
         node = _Node(parent, tokens)
         parent.children[tokens[0]] = node
@@ -224,7 +274,7 @@ class RadixCache:
             node = parent
 
 
-def _num_shared(edge: tuple[int, ...], tokens: Tokens[int], begin: int) -> int:
+def num_shared(edge: tuple[int, ...], tokens: Tokens[int], begin: int) -> int:
     """How many tokens of `edge` are those of `tokens` from `begin` on."""
     if edge == tuple(tokens[begin : begin + len(edge)]):
         return len(edge)

@@ -17,6 +17,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from edgellm.backends.base import State
+
 SUFFIX = ".prefix"
 _UNFINISHED = ".part"
 _DIGEST_BYTES = 32
@@ -27,7 +29,7 @@ class Prefix(Struct, frozen=True, array_like=True):
 
     key: str
     tokens: tuple[int, ...]
-    state: bytes
+    state: State
 
 
 class PrefixStore:
@@ -44,7 +46,7 @@ class PrefixStore:
         self._key = key
         self._max_bytes = max_bytes
 
-    def save(self, prefixes: Sequence[tuple[Sequence[int], bytes]]) -> None:
+    def save(self, prefixes: Sequence[tuple[Sequence[int], State]]) -> None:
         """Make these, the most valuable first, what `load` gives; others of this key go.
 
         A disk that is full or read-only costs the saved prefixes, and nothing else.
@@ -56,7 +58,7 @@ class PrefixStore:
         except OSError as error:
             sys.stderr.write(f"prefixes are not saved: {error}\n")
 
-    def load(self) -> Iterator[tuple[tuple[int, ...], bytes]]:
+    def load(self) -> Iterator[tuple[tuple[int, ...], State]]:
         """The tokens and states of this key. Broken files are deleted on the way."""
         for path in sorted(self._folder.glob(f"{self._name_of_key()}-*{SUFFIX}")):
             prefix = _read(path)
@@ -66,8 +68,8 @@ class PrefixStore:
                 yield prefix.tokens, prefix.state
 
     def _fitting(
-        self, prefixes: Sequence[tuple[Sequence[int], bytes]]
-    ) -> Iterator[tuple[Sequence[int], bytes]]:
+        self, prefixes: Sequence[tuple[Sequence[int], State]]
+    ) -> Iterator[tuple[Sequence[int], State]]:
         left = self._max_bytes
         for tokens, state in prefixes:
             left -= len(state) + 4 * len(tokens)
@@ -77,7 +79,7 @@ class PrefixStore:
     def _name_of_key(self) -> str:
         return hashlib.sha256(self._key.encode()).hexdigest()[:16]
 
-    def _write(self, tokens: Sequence[int], state: bytes) -> Path:
+    def _write(self, tokens: Sequence[int], state: State) -> Path:
         identity = hashlib.sha256(msgspec.msgpack.encode(tuple(tokens))).hexdigest()[:16]
         path = self._folder / f"{self._name_of_key()}-{identity}{SUFFIX}"
         if not path.exists():

@@ -107,15 +107,15 @@ class Scheduler:
         """Let in those whose turn it is, as far as there is room for their tokens."""
         while self.waiting and len(self.running) < self._limits.parallel:
             sequence = self._next_waiting()
-            acquired = self._cache.acquire(sequence.tokens, headroom=len(self.running) + 1)
+            num_computed = {slot: each.num_computed for slot, each in self.running.items()}
+            acquired = self._cache.acquire(sequence.tokens, len(self.running) + 1, num_computed)
             if acquired is None:
                 return
-            slot, match = acquired
             self.waiting.remove(sequence)
-            sequence.start(slot)
-            self.running[slot] = sequence
-            if match is not None:
-                sequence.share(self.running.get(match.slot), match.length)
+            sequence.start(acquired.slot)
+            self.running[acquired.slot] = sequence
+            leader = self.running[acquired.leader] if acquired.leader is not None else None
+            sequence.share(leader, acquired.num_shared)
 
     def _next_waiting(self) -> Sequence:
         """One that had to step back, else the oldest of the client that runs the fewest."""

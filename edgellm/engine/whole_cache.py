@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Tokens
 
-from edgellm.engine.prefix_cache import Match
+from edgellm.engine.prefix_cache import Match, Part
 
 
 class WholeCache:
@@ -47,11 +47,15 @@ class WholeCache:
         self._finished.pop(slot, None)
         del self._known[slot]
 
-    def evict(self) -> int | None:
-        slot = next(iter(self._finished), None)
-        if slot is not None:
-            self.remove(slot)
-        return slot
+    def victim(self) -> int | None:
+        return next(iter(self._finished), None)
+
+    def parts(self, slot: int) -> list[Part]:  # noqa: ARG002 - the protocol's
+        return []  # it cannot be cut
+
+    @property
+    def num_kept(self) -> int:
+        return 0  # they cost no other sequence anything
 
     def hot(self) -> list[tuple[Match, tuple[int, ...]]]:
         return []  # a whole conversation is its user's own: not worth keeping for others

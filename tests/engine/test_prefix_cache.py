@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import random
 
-from edgellm.engine.prefix_cache import Match, NoCache, RadixCache
+from edgellm.engine.prefix_cache import Match, NoCache, Part, PrefixCache, RadixCache
+
+
+def evict(cache: PrefixCache) -> int | None:
+    slot = cache.victim()
+    if slot is not None:
+        cache.remove(slot)
+    return slot
 
 
 def common(first: list[int], second: list[int]) -> int:
@@ -43,14 +50,14 @@ def test_finished_sequences_leave_in_the_order_of_their_last_use() -> None:
         tree.insert(slot, [first, 1, 2])
         assert tree.release(slot)
     assert tree.match([10, 1, 9]) == Match(0, 2)
-    assert [tree.evict() for _ in range(4)] == [1, 2, 0, None]
+    assert [evict(tree) for _ in range(4)] == [1, 2, 0, None]
     assert tree.num_cells == 0
 
 
 def test_running_sequences_are_never_evicted() -> None:
     tree = RadixCache()
     tree.insert(0, [1, 2, 3])
-    assert tree.evict() is None
+    assert tree.victim() is None
 
 
 def test_a_sequence_that_another_one_holds_whole_is_not_kept() -> None:
@@ -69,7 +76,7 @@ def test_a_longer_sequence_makes_its_beginning_the_first_to_go() -> None:
     tree.release(1)
     tree.insert(2, [1, 2, 3])
     assert tree.release(2)
-    assert [tree.evict() for _ in range(3)] == [1, 0, 2]
+    assert [evict(tree) for _ in range(3)] == [1, 0, 2]
 
 
 def test_a_sequence_of_nothing_is_not_kept() -> None:
@@ -84,6 +91,35 @@ def test_no_cache_counts_and_finds_nothing() -> None:
     cache = NoCache()
     cache.insert(3, [1, 2, 3])
     assert (cache.num_cells, cache.match([1, 2, 3]), cache.release(3)) == (3, None, False)
-    assert cache.evict() is None
+    assert cache.victim() is None
     cache.remove(3)
     assert cache.num_cells == 0
+
+
+def test_what_only_one_sequence_holds_is_cut_where_others_have_left_it() -> None:
+    tree = RadixCache()
+    tree.insert(0, [1, 2, 3, 4])
+    tree.insert(1, [1, 2, 7])
+    tree.insert(2, [1, 2, 3, 9])
+    assert tree.match([1, 2, 3, 4, 5]) == Match(0, 4)
+    assert tree.parts(0) == [Part((1, 2, 3, 4), 3, 1)]
+    tree.remove(1)
+    tree.remove(2)
+    assert tree.parts(0) == [
+        Part((1, 2), 0, 1),
+        Part((1, 2, 3), 2, 1),
+        Part((1, 2, 3, 4), 3, 1),
+    ]
+
+
+def test_kept_are_the_cells_of_finished_sequences_but_the_newest() -> None:
+    tree = RadixCache()
+    for slot, tokens in enumerate(([1, 2, 3], [1, 2, 7, 8], [5, 6])):
+        tree.insert(slot, tokens)
+    assert tree.num_kept == 0
+    tree.release(0)
+    assert tree.num_kept == 0
+    tree.release(2)
+    assert tree.num_kept == 1  # the rest of the first one belongs to the second, too
+    tree.release(1)
+    assert tree.num_kept == 3

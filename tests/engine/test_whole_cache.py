@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgellm.engine.prefix_cache import Match
 from edgellm.engine.whole_cache import WholeCache
+from tests.engine.test_prefix_cache import evict
 
 
 def test_the_longest_sequence_that_a_prompt_begins_with() -> None:
@@ -20,7 +21,7 @@ def test_running_sequences_are_neither_shared_nor_evicted() -> None:
     cache = WholeCache()
     cache.insert(0, [1, 2])
     assert cache.match([1, 2, 3]) is None
-    assert cache.evict() is None
+    assert cache.victim() is None
 
 
 def test_the_one_used_longest_ago_goes_first() -> None:
@@ -29,5 +30,5 @@ def test_the_one_used_longest_ago_goes_first() -> None:
         cache.insert(slot, [slot])
         cache.release(slot)
     cache.match([0, 7])
-    assert [cache.evict() for _ in range(4)] == [1, 2, 0, None]
+    assert [evict(cache) for _ in range(4)] == [1, 2, 0, None]
     assert cache.num_cells == 0
