@@ -246,6 +246,7 @@ class EngineProcess:
     async def _receive(self, message: FromEngine) -> None:
         match message:
             case Accepted() | Delta() | Done():
+                self._backoff.prove()
                 self._in_flight.take(message.id, message)
                 self._write_due()
             case Failed():
