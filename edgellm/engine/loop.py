@@ -138,9 +138,7 @@ class Engine:
 
     def step(self) -> list[FromEngine]:
         """Compute once, and tell what came of it."""
-        work = self._scheduler.schedule(
-            self._pace.budget(is_anyone_decoding=self._scheduler.is_anyone_decoding)
-        )
+        work = self._scheduler.schedule(self._pace)
         if not work:
             return []
         began = time.monotonic()

@@ -7,6 +7,8 @@ time, and the tokens follow from what the steps before took.
 
 from __future__ import annotations
 
+import math
+
 STALL_SECONDS = 0.25  # between two tokens of a stream, while somebody else's prompt is computed
 ALONE_SECONDS = 2.0  # when only prompts are computed
 FIRST_TOKENS = 128  # while nothing is known
@@ -31,6 +33,10 @@ class Pace:
         self._tokens_per_second = (
             speed if known is None else known + _NEWEST_SHARE * (speed - known)
         )
+
+    def seconds(self, num_tokens: int) -> float:
+        """What it takes to compute a prompt of that length; infinite while nothing is known."""
+        return num_tokens / self._tokens_per_second if self._tokens_per_second else math.inf
 
     def budget(self, *, is_anyone_decoding: bool) -> int:
         """Tokens of prompts for the next step."""

@@ -1,10 +1,10 @@
 """Decides what is computed next, and who must wait for whom.
 
-Running answers come first, then prompts. Clients take turns, whose requests queue in the order they
-came. A prompt that begins like one that
-is still being computed follows it and computes only the rest. When the KV cache is full, the
-youngest sequence steps back into the queue and goes on later, where it was. Knows no runtime, no
-clock and no pipe.
+Running answers come first, then prompts; but answers whose prompts came together begin together,
+since a step with all of them costs little more than a step with one. Clients take turns, whose
+requests queue in the order they came. A prompt that begins like one that is still being computed
+follows it and computes only the rest. When the KV cache is full, the youngest sequence steps back
+into the queue and goes on later, where it was. Knows no runtime, no clock and no pipe.
 """
 
 from __future__ import annotations
@@ -12,14 +12,25 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from collections.abc import Sequence as Tokens
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from edgellm.backends.base import Limits, Sampled, Work
 from edgellm.engine.kv_cache import KVCache
 from edgellm.engine.sequence import Sequence
 from edgellm.engine.speculation import StepCost
 
+PATIENCE_SECONDS = 6.0  # that an answer waits after its first token for those that came with it
 Guesses: TypeAlias = dict[int, list[int]]  # tokens, by the sequence's id
+
+
+class Speed(Protocol):
+    """What is known of the speed of prefill (`Pace`)."""
+
+    def budget(self, *, is_anyone_decoding: bool) -> int:
+        """Tokens of prompts for the next step."""
+
+    def seconds(self, num_tokens: int) -> float:
+        """What it takes to compute a prompt of that length."""
 
 
 class Scheduler:
@@ -37,21 +48,16 @@ class Scheduler:
         """Queue a sequence."""
         self.waiting.append(sequence)
 
-    @property
-    def is_anyone_decoding(self) -> bool:
-        return any(sequence.is_decoding for sequence in self.running.values())
-
-    def schedule(self, prefill_budget: int) -> list[Work]:
-        """One step's work: every running answer's next token, then prompts in chunks.
-
-        Args:
-            prefill_budget: tokens of prompts; fewer where the batch has no room for them.
-        """
+    def schedule(self, speed: Speed) -> list[Work]:
+        """One step's work: every running answer's next token, then prompts in chunks."""
         self._admit()
         guesses = self._grow(self._guess())
-        decoding = [each for each in self.running.values() if each.is_decoding]
+        decoding = self._decoding(speed)
         work = [_next_work(each, 1, guesses.get(each.id, [])) for each in decoding]
-        budget = min(prefill_budget, self._limits.batch_tokens - sum(len(w.tokens) for w in work))
+        budget = min(
+            speed.budget(is_anyone_decoding=bool(decoding)),
+            self._limits.batch_tokens - sum(len(w.tokens) for w in work),
+        )
         for sequence in self.running.values():
             if sequence.is_decoding or not self._catch_up(sequence):
                 continue
@@ -124,6 +130,16 @@ class Scheduler:
             return first
         num_running = Counter(sequence.client for sequence in self.running.values())
         return min(self.waiting, key=lambda sequence: num_running[sequence.client])
+
+    def _decoding(self, speed: Speed) -> list[Sequence]:
+        """The answers that get a token now: all, or none while they wait for their companions."""
+        decoding = [each for each in self.running.values() if each.is_decoding]
+        prefilling = [each for each in self.running.values() if not each.is_decoding]
+        num_tokens = sum(each.num_pending for each in prefilling)
+        is_worth_waiting = speed.seconds(num_tokens) <= PATIENCE_SECONDS
+        for sequence in decoding:
+            sequence.meet(prefilling if is_worth_waiting else [])
+        return [] if prefilling and all(each.is_waiting for each in decoding) else decoding
 
     def _guess(self) -> Guesses:
         """What to check beside the next tokens, by sequence. Not while prompts are computed."""

@@ -38,6 +38,7 @@ class Sequence:
         self.needs_cell = False  # for the newest token, which the prompt's cells do not cover
         self.leader: Sequence | None = None  # it is computing tokens that this one needs too
         self.num_shared = 0  # of `leader`'s tokens
+        self._companions: list[Sequence] | None = None  # prompts there were at its first token
         self.lookup = PromptLookup(self.tokens)
         self.acceptance = Acceptance()
         self.sampling = sampling
@@ -91,6 +92,18 @@ class Sequence:
             self._first_token = time.monotonic()
         self.tokens.append(token)
         self.needs_cell = True
+
+    def meet(self, prefilling: list[Sequence]) -> None:
+        """The prompts that are computed now; those at the first token are its companions."""
+        if self._companions is None:
+            self._companions = prefilling
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its second token may wait until its companions have their first."""
+        return self.num_generated == 1 and any(
+            each.slot is not None and not each.num_generated for each in self._companions or ()
+        )
 
     @property
     def num_left(self) -> int:

@@ -49,6 +49,7 @@ class Bench:
         self.cache = KVCache(self.cells, limits, prefixes or RadixCache())
         self.scheduler = Scheduler(limits, self.cache)
         self.num_computed = 0
+        self.seconds_per_token = 1000.0
 
     def add(
         self, id_: int, tokens: list[int], max_tokens: int | None = None, client: str = ""
@@ -57,8 +58,14 @@ class Bench:
         self.scheduler.add(sequence)
         return sequence
 
+    def budget(self, *, is_anyone_decoding: bool) -> int:
+        return self.batch_tokens
+
+    def seconds(self, num_tokens: int) -> float:
+        return num_tokens * self.seconds_per_token
+
     def step(self) -> list[Work]:
-        work = self.scheduler.schedule(self.batch_tokens)
+        work = self.scheduler.schedule(self)
         for item in work:
             self.cells.compute(item)
             self.num_computed += len(item.tokens)
@@ -240,3 +247,41 @@ def test_make_room_gives_up_finished_then_running_then_the_last() -> None:
     )
     assert bench.scheduler.make_room() is None  # what the second left behind
     assert bench.scheduler.make_room() is first
+
+
+def test_answers_whose_prompts_came_together_begin_together() -> None:
+    bench = Bench(parallel=3)
+    bench.seconds_per_token = 0.001
+    first, second = bench.add(1, [1, 2, 3, 4]), bench.add(2, [5] * 12)
+    bench.step()
+    assert first.num_generated == 1
+    bench.step()
+    bench.add(3, [6] * 100)  # the first one had its token before
+    bench.step()
+    assert (first.num_generated, second.num_generated) == (1, 0)
+    bench.step()
+    assert (first.num_generated, second.num_generated) == (1, 1)
+    bench.step()
+    assert (first.num_generated, second.num_generated) == (2, 2)
+
+
+def test_nobody_waits_for_a_long_prompt() -> None:
+    bench = Bench(parallel=3)
+    bench.seconds_per_token = 1.0
+    first = bench.add(1, [1, 2, 3, 4])
+    bench.add(2, [5] * 12)
+    bench.step()
+    bench.step()
+    assert first.num_generated == 2
+
+
+def test_a_companion_that_leaves_is_not_waited_for() -> None:
+    bench = Bench(parallel=3)
+    bench.seconds_per_token = 0.001
+    first, second = bench.add(1, [1, 2, 3, 4]), bench.add(2, [5] * 12)
+    bench.step()
+    bench.step()
+    assert first.num_generated == 1
+    bench.scheduler.remove(second)
+    bench.step()
+    assert first.num_generated == 2

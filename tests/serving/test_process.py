@@ -266,10 +266,9 @@ def test_a_command_that_does_not_exist_is_a_load_error() -> None:
     "sampling",
     [
         Sampling(temperature=0),
-        Sampling(temperature=1, seed=7, repeat_penalty=1.3, presence_penalty=0.5, min_tokens=20),
         Sampling(temperature=0, stop=("zzz",), top_logprobs=2),
     ],
-    ids=["greedy", "seeded", "logprobs"],
+    ids=["greedy", "logprobs"],
 )
 def test_a_killed_engine_s_answer_goes_on_as_if_nothing_had_been(
     tiny_model: Path, sampling: Sampling
@@ -282,12 +281,12 @@ def test_a_killed_engine_s_answer_goes_on_as_if_nothing_had_been(
             parts = []
             async for part in process.generate(("hello",), sampling):
                 parts.append(part)
-                if len(parts) in (2, 9, 10):
-                    await process.ensure_ready()
+                requests = list(process._in_flight._requests.values())
+                if process.num_restarts < 3 and requests and requests[0].is_clear:
                     assert process.pid is not None
                     os.kill(process.pid, signal.SIGKILL)
-                    before = process.num_restarts
-                    await until(lambda: process.num_restarts > before)  # noqa: B023 - awaited here
+                    restarts = process.num_restarts
+                    await until(lambda: process.num_restarts > restarts)  # noqa: B023
             assert process.num_restarts == 3
             assert "signal 9" in (process.last_crash or "")
             deltas, deltas_before = (
