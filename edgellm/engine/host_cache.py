@@ -1,10 +1,10 @@
 """Computed tokens that have left the KV cache, kept in main memory.
 
-Every cell in use makes every step slower, whoever it belongs to: attention walks over all of them
-and skips those that are another's (some 4 % of a step per 1,000 cells, measured on a 0.6B model).
-So finished sequences do not stay in the KV cache: their states are copied here, which takes some
-20 ms per 1,000 tokens, and back when a prompt begins like them. What several sequences shared is a
-piece of its own, and kept once.
+Every cell in use makes every step slower, whoever it belongs to: attention walks over all of them,
+skips those that are another's, and divides what there is to walk over, not to compute, among the
+threads. So finished sequences leave the KV cache when the next one needs the time: their states
+are copied here, which takes some 20 ms per 1,000 tokens, and back when a prompt begins like them.
+What several sequences shared is a piece of its own, and kept once.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from edgellm.backends.base import Limits, State
 from edgellm.engine.host_cache import HostCache
 from edgellm.engine.prefix_cache import Part, PrefixCache
 
-KEPT_CELLS = 512  # of finished sequences but the newest, which stay in the KV cache
+KEPT_CELLS = 64  # of finished sequences that stay in the KV cache beside running ones
 ADOPTED_MATCHES = 2  # an exported prefix was shared before; this keeps it worth an export
 
 
@@ -99,6 +99,8 @@ class KVCache:
         if not self._make_room(headroom):
             self._drop(slot)
             return None
+        while self._host is not None and self._prefixes.num_kept > KEPT_CELLS:
+            self.evict()
         if not is_there:
             assert match is not None
             return Acquired(slot, length, match.slot)
@@ -128,8 +130,6 @@ class KVCache:
         if not tokens or not self._prefixes.release(slot):
             self._grown[slot] = 0
             self._drop(slot)
-        while self._host is not None and self._prefixes.num_kept > KEPT_CELLS:
-            self.evict()
 
     def evict(self) -> bool:
         """Move out the finished sequence that was used longest ago; False if there is none."""

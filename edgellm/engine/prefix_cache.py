@@ -56,7 +56,7 @@ class PrefixCache(Protocol):
 
     @property
     def num_kept(self) -> int:
-        """Cells that only finished sequences hold, without those of the newest one."""
+        """Cells that only finished sequences hold."""
 
     def hot(self) -> list[tuple[Match, tuple[int, ...]]]:
         """Beginnings that later prompts shared, the one that saved most first: where they are,
@@ -192,12 +192,11 @@ class RadixCache:
 
     @property
     def num_kept(self) -> int:
-        newest = next(reversed(self._finished), None)
         kept, nodes = 0, list(self._root.children.values())
         while nodes:
             node = nodes.pop()
             nodes += node.children.values()
-            if newest not in node.slots and node.slots <= self._finished.keys():
+            if node.slots <= self._finished.keys():
                 kept += len(node.tokens)
         return kept
 
