@@ -40,6 +40,9 @@ _MEANING = {
     "warm_boot": "true or false",
     "speculate": "true or false",
     "threads": "a whole number from 0 (automatic) to 1024",
+    "threads_batch": "a whole number from 0 (as many as threads) to 1024",
+    "batch_tokens": "a whole number of tokens from 0 (automatic) to 8192",
+    "repack": "true or false",
     "log_level": "one of debug, info, warning, error",
     "cors_origins": "a list of web origins such as http://localhost:3000",
     "alias": "a list of names",
@@ -63,6 +66,9 @@ class Settings(Struct, frozen=True):
     warm_boot: bool = True  # keep computed prefixes on disk over restarts
     speculate: bool = False  # guess tokens and check them, while that pays
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0  # 0 = as many as this process may use
+    threads_batch: Annotated[int, Meta(ge=0, le=1024)] = 0  # for prompts; 0 = as `threads`
+    batch_tokens: Annotated[int, Meta(ge=0, le=8192)] = 0  # computed in one step
+    repack: bool = True  # copy weights into the order that the CPU computes fastest
     log_level: LogLevel = "info"
     cors_origins: Words = ()
     alias: Words = ()  # more names that requests may use for the model

@@ -150,9 +150,12 @@ class EngineOptions(Struct, frozen=True):
     context: int = 0  # tokens of one sequence; 0 = the model's own
     parallel: int = 4  # sequences at a time
     cells: int = 0  # tokens that the whole KV cache holds; 0 = context * parallel
-    threads: int = 0  # 0 = as many as this process may use
+    threads: int = 0  # of a step of one token; 0 = as many as this process may use
+    threads_batch: int = 0  # of larger steps: prompts, several answers; 0 = as `threads`
+    batch_tokens: int = 0  # that a step takes at most
     kv_type: KVType = "f16"  # of the KV cache's values; quantised ones need flash attention
     flash_attention: FlashAttention = "auto"
+    repack: bool = True  # copy weights into the order that the CPU computes fastest
     speculate: bool = False  # guess tokens and check them, while that pays
     cache_ram: int = 0  # MiB of main memory for computed prompts; 0 = what the device can spare
 

@@ -126,5 +126,12 @@ class TokenBackend(Protocol):
     def set_state(self, slot: int, state: State) -> bool:
         """Fill an empty slot; False if the state does not fit this context."""
 
+    @property
+    def threads(self) -> tuple[int, int]:
+        """CPU threads of a step of one token, and of a larger one."""
+
+    def set_threads(self, threads: int, threads_batch: int) -> None:
+        """Change both, from the next step on."""
+
     def close(self) -> None:
         """Free everything."""

@@ -30,7 +30,7 @@ from edgellm.errors import EngineError, EngineLoadError
 from edgellm.protocol import ModelInfo
 from edgellm.types import EngineOptions, FlashAttention, KVType, Sampling, TokenLogprob
 
-BATCH_TOKENS = 512
+BATCH_TOKENS = 512  # that a step takes, where nobody says
 KEPT_SLOTS = 32  # finished sequences that can be kept for their prefixes
 GUESSED_TOKENS = 32  # that one step can check, of all answers together
 KEPT_STATES = 4  # the same for recurrent models, where each takes a state of some megabytes
@@ -105,10 +105,11 @@ class LlamaCppBackend:
         self._limits = self._choose_limits(options)
         self._context = self._create_context(options)
         self._memory = lib.llama_get_memory(self._context)
-        self._batch = lib.llama_batch_init(BATCH_TOKENS, 0, 1)
-        self._token_view = np.ctypeslib.as_array(self._batch.token, (BATCH_TOKENS,))
-        self._pos_view = np.ctypeslib.as_array(self._batch.pos, (BATCH_TOKENS,))
-        self._logits_view = np.ctypeslib.as_array(self._batch.logits, (BATCH_TOKENS,))
+        batch_tokens = self._limits.batch_tokens
+        self._batch = lib.llama_batch_init(batch_tokens, 0, 1)
+        self._token_view = np.ctypeslib.as_array(self._batch.token, (batch_tokens,))
+        self._pos_view = np.ctypeslib.as_array(self._batch.pos, (batch_tokens,))
+        self._logits_view = np.ctypeslib.as_array(self._batch.logits, (batch_tokens,))
         self._end_tokens = [t for t in range(self._num_vocab) if self.is_end(t)]
         self._info = self._describe()
 
@@ -125,14 +126,16 @@ class LlamaCppBackend:
         lib = _import_library()
         log = NativeLog(lib)
         try:
-            model = cls._load_model(lib, log, path, on_progress)
+            model = cls._load_model(lib, log, path, on_progress, repack=options.repack)
             return cls(lib, log, model, options)._checked(path)
         except BaseException:
             log.close()
             raise
 
     @staticmethod
-    def _load_model(lib: Any, log: NativeLog, path: str, on_progress: ProgressCallback) -> Any:
+    def _load_model(
+        lib: Any, log: NativeLog, path: str, on_progress: ProgressCallback, *, repack: bool
+    ) -> Any:
         lib.llama_backend_init()
         params = lib.llama_model_default_params()
 
@@ -141,6 +144,7 @@ class LlamaCppBackend:
             return True
 
         params.progress_callback = lib.llama_progress_callback(report)
+        params.use_extra_bufts = repack
         model = lib.llama_model_load_from_file(os.fsencode(path), params)
         if not model:
             raise EngineLoadError(
@@ -321,6 +325,14 @@ class LlamaCppBackend:
         self.forget(slot)  # a part of it may be there
         return False
 
+    @property
+    def threads(self) -> tuple[int, int]:
+        lib = self._lib
+        return lib.llama_n_threads(self._context), lib.llama_n_threads_batch(self._context)
+
+    def set_threads(self, threads: int, threads_batch: int) -> None:
+        self._lib.llama_set_n_threads(self._context, threads, threads_batch)
+
     def close(self) -> None:
         for sampler in list(self._samplers):
             self.remove_sampler(sampler)
@@ -338,14 +350,15 @@ class LlamaCppBackend:
         can_cut = not (is_recurrent or self._lib.llama_model_is_hybrid(self._model))
         kept = KEPT_SLOTS if can_cut else KEPT_STATES
         slots = min(options.parallel + kept + 1, self._lib.llama_max_parallel_sequences())
+        outputs = max(slots, options.parallel + GUESSED_TOKENS)
         return Limits(
             parallel=options.parallel,
             num_slots=slots,
             num_cells=max(options.cells or context * options.parallel, context),
             context=context,
             can_cut=can_cut,
-            outputs=max(slots, options.parallel + GUESSED_TOKENS),
-            batch_tokens=BATCH_TOKENS,
+            outputs=outputs,
+            batch_tokens=max(options.batch_tokens or BATCH_TOKENS, outputs),
         )
 
     def _create_context(self, options: EngineOptions) -> Any:
@@ -353,10 +366,11 @@ class LlamaCppBackend:
         threads = options.threads or (1 if is_tiny else usable_threads())
         params = self._lib.llama_context_default_params()
         params.n_ctx = self._limits.num_cells
-        params.n_batch = BATCH_TOKENS
+        params.n_batch = params.n_ubatch = self._limits.batch_tokens
         params.n_seq_max = self._limits.num_slots
         params.n_outputs_max = self._limits.outputs  # or a whole batch's logits are reserved
-        params.n_threads = params.n_threads_batch = threads
+        params.n_threads = threads
+        params.n_threads_batch = options.threads_batch or threads
         params.kv_unified = True
         params.type_k = params.type_v = GGML_TYPES[options.kv_type]
         params.flash_attn_type = FLASH_ATTENTION[options.flash_attention]

@@ -74,6 +74,20 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(help="CPU threads. [default: as many as are usable]")
     ] = None,
+    threads_batch: Annotated[
+        int | None,
+        typer.Option(help="CPU threads for prompts and joint steps. [default: as --threads]"),
+    ] = None,
+    batch_tokens: Annotated[
+        int | None, typer.Option(help="Tokens computed in one step. [default: 512]")
+    ] = None,
+    repack: Annotated[
+        bool | None,
+        typer.Option(
+            "--repack/--no-repack",
+            help="Copy weights into the CPU's fastest order: more memory. [default: yes]",
+        ),
+    ] = None,
     alias: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="One more name of the model. Repeatable."),
@@ -106,6 +120,9 @@ def serve(
         "warm_boot": warm_boot,
         "speculate": speculate,
         "threads": threads,
+        "threads_batch": threads_batch,
+        "batch_tokens": batch_tokens,
+        "repack": repack,
         "alias": alias,
         "cors_origins": cors_origin,
         "log_level": log_level,

@@ -158,9 +158,12 @@ async def serving(
         context=settings.context,
         parallel=settings.parallel,
         threads=settings.threads,
+        threads_batch=settings.threads_batch,
+        batch_tokens=settings.batch_tokens,
         cells=settings.kv_tokens,
         kv_type=settings.kv_type,
         flash_attention=settings.flash_attention,
+        repack=settings.repack,
         speculate=settings.speculate,
         cache_ram=settings.cache_ram,
     )

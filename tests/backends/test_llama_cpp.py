@@ -151,3 +151,34 @@ def test_the_library_can_be_used_after_a_backend_is_closed(tiny_model: Path) -> 
     )
     done = subprocess.run([sys.executable, "-c", script, str(tiny_model)], capture_output=True)
     assert done.returncode == 0
+
+
+def test_threads_of_small_and_large_steps(tiny_model: Path) -> None:
+    def threads(options: EngineOptions) -> tuple[int, int]:
+        loaded = load_backend("llama_cpp", str(tiny_model), options, lambda _: None)
+        try:
+            return loaded.threads
+        finally:
+            loaded.close()
+
+    assert threads(EngineOptions(128, 2)) == (1, 1)  # a tiny model's
+    assert threads(EngineOptions(128, 2, threads=2)) == (2, 2)
+    assert threads(EngineOptions(128, 2, threads=1, threads_batch=2)) == (1, 2)
+
+
+def test_threads_can_be_changed(backend: TokenBackend) -> None:
+    backend.set_threads(2, 3)
+    assert backend.threads == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("batch_tokens", "parallel", "expected"),
+    [(0, 2, 512), (1024, 2, 1024), (64, 2, 64), (1, 60, 92)],  # 60 answers and 32 guesses
+)
+def test_a_step_takes_at_least_a_token_of_each_answer(
+    tiny_model: Path, batch_tokens: int, parallel: int, expected: int
+) -> None:
+    options = EngineOptions(128, parallel, threads=1, batch_tokens=batch_tokens, repack=False)
+    loaded = load_backend("llama_cpp", str(tiny_model), options, lambda _: None)
+    assert loaded.limits.batch_tokens == expected
+    loaded.close()
