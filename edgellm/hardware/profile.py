@@ -29,10 +29,11 @@ Feature: TypeAlias = Literal[
 
 
 class Cpu(Struct, frozen=True):
-    """The processor. Cores are logical ones, as the scheduler counts them."""
+    """The processor. Cores are logical ones, as the scheduler counts them, where not said."""
 
     model: str | None = None
     num_cores: int | None = None
+    num_physical_cores: int | None = None  # those that share a core counted once
     num_allowed_cores: int | None = None  # under this process's affinity mask
     quota_cores: float | None = None  # the cgroup's CPU time, in cores; None = no quota found
     features: tuple[Feature, ...] | None = None

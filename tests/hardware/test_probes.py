@@ -121,3 +121,29 @@ def test_commands_that_fail_are_none() -> None:
 )
 def test_usable_cores(cpu: Cpu, cores: int | None) -> None:
     assert cpu.num_usable_cores == cores
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        ([(0, 0), (0, 0), (0, 1), (0, 1)], 2),  # two threads on each core
+        ([(0, 0), (1, 0)], 2),  # two sockets
+        ([], None),
+    ],
+)
+def test_physical_cores(tmp_path: Path, ids: list[tuple[int, int]], expected: int | None) -> None:
+    cores = [
+        f"processor: {number}\nphysical id: {socket}\ncore id: {core}\n"
+        for number, (socket, core) in enumerate(ids)
+    ]
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "cpuinfo").write_text("\n".join(cores))
+    assert detect(Host(tmp_path)).cpu.num_physical_cores == expected
+
+
+def test_physical_cores_of_a_mac(tmp_path: Path) -> None:
+    (tmp_path / ".commands").mkdir()
+    text = "hw.logicalcpu: 8\nhw.physicalcpu: 4\n"
+    (tmp_path / ".commands" / "sysctl hw machdep.cpu").write_text(text)
+    cpu = detect(Host(tmp_path)).cpu
+    assert (cpu.num_cores, cpu.num_physical_cores) == (8, 4)

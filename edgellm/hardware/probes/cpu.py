@@ -77,6 +77,7 @@ def _linux(host: Host, cpuinfo: str) -> Cpu:
     return Cpu(
         model=_model(cores),
         num_cores=len(cores) or None,
+        num_physical_cores=_physical_cores(cores),
         num_allowed_cores=_allowed_cores(host),
         quota_cores=min(_quotas(host), default=None),
         features=None if words is None else _ordered(_LINUX, words.split()),
@@ -99,6 +100,12 @@ def _model(cores: list[dict[str, str]]) -> str | None:
         if kind is not None:
             kinds[kind] = kinds.get(kind, 0) + 1
     return " + ".join(f"{count} x {kind}" for kind, count in kinds.items()) or None
+
+
+def _physical_cores(cores: list[dict[str, str]]) -> int | None:
+    """x86 numbers them, within each socket; ARM does not, and has one thread on each."""
+    found = {(core.get("physical id"), core["core id"]) for core in cores if "core id" in core}
+    return len(found) or None
 
 
 def _allowed_cores(host: Host) -> int | None:
@@ -137,10 +144,11 @@ def _macos(host: Host) -> Cpu:
     lists = ("machdep.cpu.features", "machdep.cpu.leaf7_features")
     words = [word for name in lists for word in values.get(name, "").split()]
     words += [key for key, value in values.items() if value == "1"]
-    cores = values.get("hw.logicalcpu", "")
+    cores, physical = values.get("hw.logicalcpu", ""), values.get("hw.physicalcpu", "")
     return Cpu(
         model=values.get("machdep.cpu.brand_string"),
         num_cores=int(cores) if cores.isdecimal() else None,
+        num_physical_cores=int(physical) if physical.isdecimal() else None,
         features=_ordered(_MACOS, words),
     )
 
