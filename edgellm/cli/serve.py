@@ -135,9 +135,11 @@ def serve(
 def _serve(settings: Settings, started: float) -> None:
     """The socket first, then the model file: both fail at once, before anything is loaded."""
     from edgellm.cli.serving import bind, served_model
+    from edgellm.cli.tuned import with_tuning
 
     with bind(settings.host, settings.port) as listener:
         model = served_model(settings.model, settings.alias)
+        settings = with_tuning(settings, model.path)
         if not _is_loopback(settings.host):
             say(
                 f"warning: listening on {settings.host} without authentication: "

@@ -84,7 +84,7 @@ class PrefixStore:
         path = self._folder / f"{self._name_of_key()}-{identity}{SUFFIX}"
         if not path.exists():
             body = msgspec.msgpack.encode(Prefix(self._key, tuple(tokens), state))
-            _write_atomically(path, hashlib.sha256(body).digest() + body)
+            write_atomically(path, hashlib.sha256(body).digest() + body)
         return path
 
     def _clean(self, kept: set[Path]) -> None:
@@ -125,7 +125,7 @@ def _read(path: Path) -> Prefix | None:
     return None
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Either the whole file is there afterwards, or the old state of the folder is."""
     unfinished = path.with_suffix(_UNFINISHED)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -23,7 +23,7 @@ from edgellm.errors import (
 from tests.cli.conftest import PROGRAM, Cli
 from tests.cli.fake_server import FakeServer
 
-COMMANDS = ("serve", "run", "chat", "doctor")
+COMMANDS = ("serve", "run", "chat", "doctor", "tune")
 
 
 def test_help_lists_the_commands(cli: Cli) -> None:
@@ -43,6 +43,7 @@ def test_help_lists_the_commands(cli: Cli) -> None:
         ("run", "--model --server --system --temperature --max-tokens --seed --format"),
         ("chat", "--model --server --system --temperature --max-tokens --seed"),
         ("doctor", "--format"),
+        ("tune", "MODEL.gguf --seconds --kv-type --dry-run --forget --format --config"),
     ],
 )
 def test_every_commands_help_names_its_flags(cli: Cli, command: str, flags: str) -> None:
