@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from edgellm.errors import ConfigError
-from edgellm.types import FlashAttention, KVType
+from edgellm.types import FlashAttention, KVType, SwaCache
 
 PREFIX = "EDGELLM_"
 # Variables that are read elsewhere: the folders, the settings file, the server that clients use.
@@ -37,6 +37,7 @@ _MEANING = {
     "kv_type": f"one of {', '.join(get_args(KVType))}",
     "flash_attention": "one of auto, on, off",
     "cache_ram": "a whole number of MiB, 0 for what the device can spare",
+    "swa_cache": "full or window",
     "warm_boot": "true or false",
     "speculate": "true or false",
     "threads": "a whole number from 0 (automatic) to 1024",
@@ -63,6 +64,7 @@ class Settings(Struct, frozen=True):
     kv_type: KVType = "f16"  # of the KV cache's values; quantised ones need flash attention
     flash_attention: FlashAttention = "auto"
     cache_ram: Annotated[int, Meta(ge=0)] = 0  # MiB for computed prompts outside the KV cache
+    swa_cache: SwaCache = "full"  # tokens that sliding-window layers keep: all, or the window's
     warm_boot: bool = True  # keep computed prefixes on disk over restarts
     speculate: bool = False  # guess tokens and check them, while that pays
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0  # 0 = as many as this process may use

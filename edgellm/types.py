@@ -15,6 +15,7 @@ Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls"]
 KVType: TypeAlias = Literal["f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 FlashAttention: TypeAlias = Literal["auto", "on", "off"]
+SwaCache: TypeAlias = Literal["full", "window"]
 EngineState: TypeAlias = Literal["stopped", "starting", "ready", "draining", "crashed"]
 
 
@@ -156,6 +157,7 @@ class EngineOptions(Struct, frozen=True):
     kv_type: KVType = "f16"  # of the KV cache's values; quantised ones need flash attention
     flash_attention: FlashAttention = "auto"
     repack: bool = True  # copy weights into the order that the CPU computes fastest
+    swa_cache: SwaCache = "full"  # tokens that sliding-window layers keep: all, or the window's
     speculate: bool = False  # guess tokens and check them, while that pays
     cache_ram: int = 0  # MiB of main memory for computed prompts; 0 = what the device can spare
 

@@ -24,7 +24,7 @@ class Limits(Struct, frozen=True):
 
     parallel: int  # sequences that compute at a time
     num_slots: int  # sequences that the KV cache can hold, those kept for later included
-    # The last slot is the engine's own, for moving parts of sequences.
+    # Where `can_cut`, the last slot is the engine's own, for moving parts of sequences.
     num_cells: int  # tokens that the KV cache can hold, shared ones counted once
     context: int  # tokens that a sequence may have
     can_cut: bool  # whether a part of a sequence can be shared, and not only all of it

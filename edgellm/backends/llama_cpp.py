@@ -31,9 +31,8 @@ from edgellm.protocol import ModelInfo
 from edgellm.types import EngineOptions, FlashAttention, KVType, Sampling, TokenLogprob
 
 BATCH_TOKENS = 512  # that a step takes, where nobody says
-KEPT_SLOTS = 32  # finished sequences that can be kept for their prefixes
+KEPT_SLOTS = 32  # finished sequences that can be kept for their prefixes, where `can_cut`
 GUESSED_TOKENS = 32  # that one step can check, of all answers together
-KEPT_STATES = 4  # the same for recurrent models, where each takes a state of some megabytes
 DEFAULT_CONTEXT = 4096  # per sequence, where nobody says: long enough for a chat on a small board
 TINY_PARAMS = 50_000_000  # below, threads wait for each other longer than they compute
 GGML_TYPES: dict[KVType, int] = {
@@ -310,7 +309,9 @@ class LlamaCppBackend:
 
     def state_key(self) -> str:
         # The library checks the types of K and V and the layout itself, the cells it does not.
-        return f"{self._info.engine} {self._limits.num_cells} {self._limits.num_slots}"
+        limits = self._limits
+        kind = "whole" if limits.can_cut else "checkpoints"
+        return f"{self._info.engine} {limits.num_cells} {limits.num_slots} {kind}"
 
     def get_state(self, slot: int) -> State:
         size = self._lib.llama_state_seq_get_size(self._context, slot)
@@ -346,10 +347,9 @@ class LlamaCppBackend:
     def _choose_limits(self, options: EngineOptions) -> Limits:
         trained: int = self._lib.llama_model_n_ctx_train(self._model)
         context = options.context or min(trained, DEFAULT_CONTEXT)
-        is_recurrent = self._lib.llama_model_is_recurrent(self._model)
-        can_cut = not (is_recurrent or self._lib.llama_model_is_hybrid(self._model))
-        kept = KEPT_SLOTS if can_cut else KEPT_STATES
-        slots = min(options.parallel + kept + 1, self._lib.llama_max_parallel_sequences())
+        can_cut = self._can_cut(options)
+        kept = KEPT_SLOTS + 1 if can_cut else 0  # else each would take a state of megabytes
+        slots = min(options.parallel + kept, self._lib.llama_max_parallel_sequences())
         outputs = max(slots, options.parallel + GUESSED_TOKENS)
         return Limits(
             parallel=options.parallel,
@@ -359,6 +359,15 @@ class LlamaCppBackend:
             can_cut=can_cut,
             outputs=outputs,
             batch_tokens=max(options.batch_tokens or BATCH_TOKENS, outputs),
+        )
+
+    def _can_cut(self, options: EngineOptions) -> bool:
+        """A recurrent state has no way back. Nor has a window cache, though seq_rm says it does:
+        the cells that left the window are gone."""
+        return not (
+            self._lib.llama_model_is_recurrent(self._model)
+            or self._lib.llama_model_is_hybrid(self._model)
+            or (options.swa_cache == "window" and self._lib.llama_model_n_swa(self._model) > 0)
         )
 
     def _create_context(self, options: EngineOptions) -> Any:
@@ -372,6 +381,7 @@ class LlamaCppBackend:
         params.n_threads = threads
         params.n_threads_batch = options.threads_batch or threads
         params.kv_unified = True
+        params.swa_full = options.swa_cache == "full"
         params.type_k = params.type_v = GGML_TYPES[options.kv_type]
         params.flash_attn_type = FLASH_ATTENTION[options.flash_attention]
         self._log.errors.clear()

@@ -57,6 +57,12 @@ def serve(
             " [default: a quarter of what is free, up to 1024]"
         ),
     ] = None,
+    swa_cache: Annotated[
+        str | None,
+        typer.Option(
+            help="What sliding-window layers keep: full, or window for less memory. [default: full]"
+        ),
+    ] = None,
     warm_boot: Annotated[
         bool | None,
         typer.Option(
@@ -117,6 +123,7 @@ def serve(
         "kv_type": kv_type,
         "flash_attention": flash_attention,
         "cache_ram": cache_ram,
+        "swa_cache": swa_cache,
         "warm_boot": warm_boot,
         "speculate": speculate,
         "threads": threads,

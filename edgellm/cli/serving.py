@@ -164,6 +164,7 @@ async def serving(
         kv_type=settings.kv_type,
         flash_attention=settings.flash_attention,
         repack=settings.repack,
+        swa_cache=settings.swa_cache,
         speculate=settings.speculate,
         cache_ram=settings.cache_ram,
     )

@@ -9,12 +9,13 @@ What several sequences shared is a piece of its own, and kept once.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from collections.abc import Sequence as Tokens
 from typing import NamedTuple
 
 from edgellm.backends.base import State
-from edgellm.engine.prefix_cache import Part, num_shared
+from edgellm.engine.prefix_cache import UNSHARED_KEPT, Part, num_shared
 
 
 class Piece(NamedTuple):
@@ -89,11 +90,14 @@ class HostCache:
             length = reach
 
     def hot(self) -> Iterator[Piece]:
-        """Beginnings that several prompts shared, the one that saved most first."""
-        hot = [p for p in self._pieces.values() if not p.begin and self._num_matches[p.tokens] > 1]
-        yield from sorted(
-            hot, key=lambda p: self._num_matches[p.tokens] * len(p.tokens), reverse=True
-        )
+        """Beginnings that several prompts shared, the one that saved most first; then the newest
+        of the others."""
+        newest = [piece for piece in reversed(self._pieces.values()) if not piece.begin]
+        shared = [piece for piece in newest if self._num_matches[piece.tokens] > 1]
+        shared.sort(key=lambda p: self._num_matches[p.tokens] * len(p.tokens), reverse=True)
+        yield from shared
+        unshared = (piece for piece in newest if self._num_matches[piece.tokens] <= 1)
+        yield from itertools.islice(unshared, UNSHARED_KEPT)
 
     def _touch(self, piece: Piece) -> None:
         del self._pieces[piece.tokens]

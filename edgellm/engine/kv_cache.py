@@ -3,6 +3,7 @@
 What finished sequences computed stays and is shared with later ones (`prefix_cache.py` knows what
 is there). Sharing copies nothing: a cell can belong to many slots. When there is too much of it, or
 when the room is needed, it moves to main memory (`host_cache.py`) or is forgotten.
+Where sequences cannot be cut, copies of their states take that part (`checkpoints.py`).
 """
 
 from __future__ import annotations
@@ -63,8 +64,10 @@ class KVCache:
         self._memory = memory
         self._prefixes = prefixes
         self._host = host
+        self._can_cut = limits.can_cut
         self._num_cells = limits.num_cells
-        *self._free, self._spare = range(limits.num_slots - 1, -1, -1)
+        self._free = list(range(limits.num_slots - 1, -1, -1))
+        self._spare = self._free.pop(0) if limits.can_cut else -1  # for parts of sequences
         self._grown: dict[int, int] = {}  # by slot: cells of the answer that is being made
 
     @property
@@ -91,8 +94,13 @@ class KVCache:
         if match is not None and match.slot == slot:
             match = None  # its slot was the last one to take
         length = match.length if match else 0
-        is_there = match is None or num_computed.get(match.slot, length) >= length
-        if match is not None and is_there:
+        state = match.state if match else None
+        is_there = (
+            match is None
+            or state is not None
+            or (self._can_cut and num_computed.get(match.slot, length) >= length)
+        )
+        if match is not None and state is None and is_there:
             self._memory.share(match.slot, slot, 0, length)
         self._prefixes.insert(slot, tokens)
         self._grown[slot] = 0
@@ -104,11 +112,37 @@ class KVCache:
         if not is_there:
             assert match is not None
             return Acquired(slot, length, match.slot)
+        if state is not None:
+            return Acquired(slot, length if self._memory.set_state(slot, state) else 0, None)
         return Acquired(slot, self._bring_back(slot, tokens[:-1], length, headroom), None)
 
-    def share(self, source: int, target: int, begin: int, end: int) -> None:
-        """Let a running sequence have what another one has just computed."""
-        self._memory.share(source, target, begin, end)
+    def share(self, source: int, target: int, begin: int, end: int) -> int:
+        """Let a running sequence have what another one has just computed.
+
+        Args:
+            begin: tokens that the target holds already.
+            end: tokens that it could hold.
+
+        Returns:
+            Tokens that it holds now: `end`, or fewer where sequences cannot be cut.
+        """
+        if self._can_cut:
+            self._memory.share(source, target, begin, end)
+            return end
+        match = self._prefixes.checkpoint(target, begin, end)
+        if match is None or match.state is None:
+            return begin
+        self._memory.forget(target)
+        return match.length if self._memory.set_state(target, match.state) else 0
+
+    def chunk_end(self, slot: int, begin: int, end: int) -> int:
+        """Where a chunk of a prompt must end that could go from `begin` to `end`."""
+        return self._prefixes.chunk_end(slot, begin, end)
+
+    def checkpoint(self, slot: int, length: int) -> None:
+        """`length` tokens are computed in a slot: keep its state, if it is one to keep."""
+        if self._prefixes.wants_state(slot, length):
+            self._prefixes.keep(slot, length, self._memory.get_state(slot))
 
     def grow(self, num_cells: Mapping[int, int]) -> bool:
         """Take more cells, by slot; False if there is no room for all, and none taken."""
@@ -126,6 +160,7 @@ class KVCache:
     def release(self, slot: int, tokens: Tokens[int]) -> None:
         """A sequence leaves its slot, in which `tokens` are computed. They stay while they can."""
         self._prefixes.insert(slot, tokens)
+        self.checkpoint(slot, len(tokens))
         self._grown.pop(slot)
         if not tokens or not self._prefixes.release(slot):
             self._grown[slot] = 0
@@ -144,10 +179,10 @@ class KVCache:
         return True
 
     def export(self) -> Iterator[tuple[tuple[int, ...], State]]:
-        """Prefixes that are worth keeping, the best first, each with its state."""
+        """What is worth keeping over a restart, the best first, each with its state."""
         hot = self._prefixes.hot()
         for match, prefix in hot:
-            yield prefix, self._copy(match.slot, 0, match.length)
+            yield prefix, match.state or self._copy(match.slot, 0, match.length)
         known = {prefix for _, prefix in hot}
         for piece in self._host.hot() if self._host is not None else ():
             if piece.tokens not in known:

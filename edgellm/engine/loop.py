@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
 from edgellm.backends.base import OutOfMemory, Sampled, TokenBackend, Work
+from edgellm.engine.checkpoints import CheckpointCache
 from edgellm.engine.host_cache import HostCache
 from edgellm.engine.kv_cache import KVCache
 from edgellm.engine.pace import Pace
@@ -22,7 +23,6 @@ from edgellm.engine.sampling import resolve
 from edgellm.engine.scheduler import Scheduler
 from edgellm.engine.sequence import Sequence
 from edgellm.engine.speculation import StepCost
-from edgellm.engine.whole_cache import WholeCache
 from edgellm.protocol import (
     Accepted,
     Cancel,
@@ -70,7 +70,7 @@ class Engine:
         """
         self._backend = backend
         if prefixes is None:
-            prefixes = RadixCache() if backend.limits.can_cut else WholeCache()
+            prefixes = RadixCache() if backend.limits.can_cut else _checkpoints(host_bytes)
         host = HostCache(host_bytes) if host_bytes and backend.limits.can_cut else None
         self._cache = KVCache(backend, backend.limits, prefixes, host)
         self._pace = Pace(backend.limits.batch_tokens)
@@ -154,7 +154,7 @@ class Engine:
         """Write the prefixes that are worth it to disk, if there are new ones."""
         if self._num_saved != self._num_prompt_tokens:
             self._num_saved = self._num_prompt_tokens
-            store.save(list(self._cache.export()))
+            store.save(self._cache.export())
 
     def restore(self, store: PrefixStore) -> None:
         """Take in what an earlier process saved, as far as there is room."""
@@ -260,6 +260,10 @@ class Engine:
             "The KV cache is full.",
             "Start the server with a smaller --parallel or a larger --context.",
         )
+
+
+def _checkpoints(host_bytes: int) -> CheckpointCache:
+    return CheckpointCache(host_bytes) if host_bytes else CheckpointCache()
 
 
 def _too_long(id_: int, num_prompt_tokens: int, context: int, qualifier: str = "") -> Failed:

@@ -14,14 +14,22 @@ from __future__ import annotations
 from collections.abc import Sequence as Tokens
 from typing import NamedTuple, Protocol
 
+from edgellm.backends.base import State
+
 HOT_TOKENS = 16  # shorter ones are computed faster than they are read from disk
+UNSHARED_KEPT = 4  # of what nobody shared yet: the newest that are worth keeping over a restart
+NO_SLOT = -1
 
 
 class Match(NamedTuple):
-    """The first `length` tokens of a prompt are those of the sequence in `slot`."""
+    """The first `length` tokens of a prompt are those of the sequence in `slot`.
+
+    With a `state` they are in no slot (`NO_SLOT`), but the state brings them back.
+    """
 
     slot: int
     length: int
+    state: State | None = None
 
 
 class Part(NamedTuple):
@@ -59,15 +67,38 @@ class PrefixCache(Protocol):
         """Cells that only finished sequences hold."""
 
     def hot(self) -> list[tuple[Match, tuple[int, ...]]]:
-        """Beginnings that later prompts shared, the one that saved most first: where they are,
-        and their tokens. Finished sequences' only."""
+        """What is worth keeping over a restart: where it is, and its tokens.
+
+        First beginnings that later prompts shared, the one that saved most first; then the newest
+        of what nobody shared yet, `UNSHARED_KEPT` of them. Finished sequences' only.
+        """
 
     @property
     def num_cells(self) -> int:
         """Cells that all known sequences take together."""
 
+    # For models whose sequences cannot be cut (`checkpoints.py`); the others keep no states.
 
-class NoCache:
+    def chunk_end(self, slot: int, begin: int, end: int) -> int:  # noqa: ARG002
+        """Where a chunk of `slot`'s tokens from `begin` on must end: at `end`, or before it, for
+        the state to be kept there."""
+        return end
+
+    def wants_state(self, slot: int, length: int) -> bool:  # noqa: ARG002
+        """Whether to `keep` the state of `slot`, in which `length` tokens are computed now."""
+        return False
+
+    def keep(self, slot: int, length: int, state: State) -> None:  # noqa: ARG002
+        """Take the state of the first `length` tokens of `slot`. Only if `wants_state`."""
+        raise AssertionError("this cache keeps no states")
+
+    def checkpoint(self, slot: int, begin: int, end: int) -> Match | None:  # noqa: ARG002
+        """The longest state of the tokens that `slot` is to hold, of more than the first `begin`
+        and at most `end`."""
+        return None
+
+
+class NoCache(PrefixCache):
     """Nothing is used again: the reference for tests, and the off-switch."""
 
     def __init__(self) -> None:
@@ -116,7 +147,7 @@ class _Node:
         self.num_matches = 0  # prompts that began with all tokens down to here
 
 
-class RadixCache:
+class RadixCache(PrefixCache):
     """The tree (`PrefixCache`)."""
 
     def __init__(self) -> None:
@@ -212,9 +243,32 @@ class RadixCache:
             if slot is not None and node.num_matches > longer and len(prefix) >= HOT_TOKENS:
                 saved = node.num_matches * len(prefix)
                 found.append((saved, Match(slot, len(prefix)), prefix))
-        return [(match, prefix) for _, match, prefix in sorted(found, reverse=True)]
+        shared = [(match, prefix) for _, match, prefix in sorted(found, reverse=True)]
+        return shared + self._unshared()[:UNSHARED_KEPT]
 
     # -- inside ---------------------------------------------------------------------------------
+
+    def _unshared(self) -> list[tuple[Match, tuple[int, ...]]]:
+        """Finished sequences of which nobody shared half or more, the newest first.
+
+        A device may restart after its first request: what the next prompts share of it, such as
+        the system prompt, cannot be told yet, so all of it is kept.
+        """
+        found = []
+        for slot in reversed(self._finished):
+            tokens = self._path(self._ends[slot])
+            if len(tokens) >= HOT_TOKENS and 2 * self._num_matched(slot) < len(tokens):
+                found.append((Match(slot, len(tokens)), tokens))
+        return found
+
+    def _num_matched(self, slot: int) -> int:
+        """How many of a sequence's tokens a later prompt began with."""
+        node: _Node | None = self._ends[slot]
+        num_tokens = 0
+        while node is not None:
+            num_tokens += len(node.tokens) if node.num_matches else 0
+            node = node.parent
+        return num_tokens
 
     def _choose(self, node: _Node) -> int:
         """Any sequence through the node will do: they share the cells."""

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -46,8 +46,10 @@ class PrefixStore:
         self._key = key
         self._max_bytes = max_bytes
 
-    def save(self, prefixes: Sequence[tuple[Sequence[int], State]]) -> None:
+    def save(self, prefixes: Iterable[tuple[Sequence[int], State]]) -> None:
         """Make these, the most valuable first, what `load` gives; others of this key go.
+
+        The first that does not fit is the last that is taken: one state is in memory at a time.
 
         A disk that is full or read-only costs the saved prefixes, and nothing else.
         """
@@ -68,13 +70,14 @@ class PrefixStore:
                 yield prefix.tokens, prefix.state
 
     def _fitting(
-        self, prefixes: Sequence[tuple[Sequence[int], State]]
+        self, prefixes: Iterable[tuple[Sequence[int], State]]
     ) -> Iterator[tuple[Sequence[int], State]]:
         left = self._max_bytes
         for tokens, state in prefixes:
             left -= len(state) + 4 * len(tokens)
-            if left >= 0:
-                yield tokens, state
+            if left < 0:
+                return
+            yield tokens, state
 
     def _name_of_key(self) -> str:
         return hashlib.sha256(self._key.encode()).hexdigest()[:16]

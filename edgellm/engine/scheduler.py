@@ -64,6 +64,7 @@ class Scheduler:
             count = min(budget, sequence.num_pending)
             if not count:
                 break
+            count = self._up_to_checkpoint(sequence, count)
             budget -= count
             work.append(_next_work(sequence, count))
         return work
@@ -77,6 +78,8 @@ class Scheduler:
             num_kept = max(0, len(results) - 1)
             num_wrong = item.num_guessed - num_kept
             sequence.num_computed += len(item.tokens) - num_wrong
+            if item.sampler is None:  # inside of a prompt
+                self._cache.checkpoint(item.slot, sequence.num_computed)
             if num_wrong:
                 self._cache.truncate(item.slot, sequence.num_computed, num_wrong)
             if item.num_guessed:
@@ -188,11 +191,17 @@ class Scheduler:
         if available > sequence.num_computed:
             assert leader.slot is not None
             assert sequence.slot is not None
-            self._cache.share(leader.slot, sequence.slot, sequence.num_computed, available)
-            sequence.take_shared(available)
+            begin = sequence.num_computed
+            sequence.take_shared(self._cache.share(leader.slot, sequence.slot, begin, available))
         if available == sequence.num_shared:
             sequence.leader = None
         return sequence.leader is None
+
+    def _up_to_checkpoint(self, sequence: Sequence, count: int) -> int:
+        """How many of the next `count` tokens to compute at once."""
+        assert sequence.slot is not None
+        begin = sequence.num_computed
+        return self._cache.chunk_end(sequence.slot, begin, begin + count) - begin
 
     def _preempt(self) -> None:
         """The sequence that was admitted last goes back to the head of the queue."""

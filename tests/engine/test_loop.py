@@ -16,7 +16,7 @@ from edgellm.engine.prefix_cache import NoCache, PrefixCache, RadixCache
 from edgellm.engine.speculation import StepCost
 from edgellm.errors import EngineLoadError
 from edgellm.protocol import Accepted, Delta, Done, Failed, FromEngine, Generate
-from edgellm.types import EngineOptions, EngineStats, KVType, Sampling, Usage
+from edgellm.types import EngineOptions, EngineStats, KVType, Sampling, SwaCache, Usage
 from tests.support.tiny_model import NUM_TOKENS, write_tiny_model
 
 GREEDY = Sampling(temperature=0, max_tokens=24)
@@ -335,11 +335,22 @@ def test_answers_are_the_same_with_sharing_and_with_too_few_cells(pocket: Path) 
     assert computed_host < (computed_shared + computed_tight) / 2
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gemma3", "mamba", "lfm2"])
-def test_a_conversation_goes_on_from_what_is_computed(tmp_path: Path, architecture: str) -> None:
+@pytest.mark.parametrize(
+    ("architecture", "swa_cache"),
+    [
+        ("llama", "full"),
+        ("gemma3", "full"),
+        ("gemma3", "window"),
+        ("mamba", "full"),
+        ("lfm2", "full"),
+    ],
+)
+def test_a_conversation_goes_on_from_what_is_computed(
+    tmp_path: Path, architecture: str, swa_cache: SwaCache
+) -> None:
     """With attention, with a sliding window, recurrent, and both together."""
     model = write_tiny_model(tmp_path / "tiny.gguf", architecture=architecture)
-    options = EngineOptions(context=256, parallel=2, threads=1)
+    options = EngineOptions(context=256, parallel=2, threads=1, swa_cache=swa_cache)
     backend = load_backend("llama_cpp", str(model), options, lambda _: None)
     try:
         reference = Engine(backend, NoCache())

@@ -87,6 +87,25 @@ def test_a_sequence_of_nothing_is_not_kept() -> None:
     assert tree.match([1]) is None
 
 
+def test_what_was_shared_is_hot_then_the_newest_that_nobody_shared() -> None:
+    tree = RadixCache()
+    system, alone = list(range(100)), list(range(1000, 1020))
+    for slot, tokens in enumerate(([*system, 7], [*system, 8], alone, [5] * 15)):
+        tree.match(tokens[:-1])
+        tree.insert(slot, tokens)
+        tree.release(slot)
+    for slot in range(4, 9):
+        tree.insert(slot, [slot * 100 + i for i in range(20)])
+        tree.release(slot)
+    assert [(match.length, tokens[0]) for match, tokens in tree.hot()] == [
+        (100, 0),
+        (20, 800),
+        (20, 700),
+        (20, 600),
+        (20, 500),
+    ]
+
+
 def test_no_cache_counts_and_finds_nothing() -> None:
     cache = NoCache()
     cache.insert(3, [1, 2, 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,32 @@ def test_a_new_process_answers_the_old_system_prompt_at_once(pocket: Path, tmp_p
     backend.close()
     assert [text for text, _ in answers] == expected
     assert answers[0][1] >= 15  # the system turn, to begin with
+
+
+def test_a_prompt_that_was_answered_once_is_kept_too(pocket: Path, tmp_path: Path) -> None:
+    system = "<|im_start|>system\nYou are pocket, a helpful assistant.<|im_end|>\n"
+    store = PrefixStore(tmp_path, "key", 10**8)
+    backend, engine = start(pocket, store)
+    ask(engine, f"{system}<|im_start|>user\nWhat is GGUF?<|im_end|>\n<|im_start|>assistant\n")
+    engine.save(store)
+    backend.close()
+    backend, engine = start(pocket, store)
+    _, cached = ask(engine, f"{system}<|im_start|>user\nHow do I start the server?<|im_end|>\n")
+    backend.close()
+    assert cached >= 15
+
+
+def test_no_more_states_are_taken_than_fit(tmp_path: Path) -> None:
+    taken = 0
+
+    def prefixes() -> Iterator[tuple[tuple[int, ...], bytes]]:
+        nonlocal taken
+        for taken in range(1, 10):
+            yield (taken,), b"x" * 400
+
+    PrefixStore(tmp_path, "a", 1000).save(prefixes())
+    assert taken == 3
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_state_that_does_not_fit_is_left_out(tiny_model: Path, tmp_path: Path) -> None:
