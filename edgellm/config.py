@@ -40,6 +40,7 @@ _MEANING = {
     "swa_cache": "full or window",
     "warm_boot": "true or false",
     "speculate": "true or false",
+    "draft_model": "the path of a GGUF file, or empty for none",
     "threads": "a whole number from 0 (automatic) to 1024",
     "threads_batch": "a whole number from 0 (as many as threads) to 1024",
     "batch_tokens": "a whole number of tokens from 0 (automatic) to 8192",
@@ -67,6 +68,7 @@ class Settings(Struct, frozen=True):
     swa_cache: SwaCache = "full"  # tokens that sliding-window layers keep: all, or the window's
     warm_boot: bool = True  # keep computed prefixes on disk over restarts
     speculate: bool = False  # guess tokens and check them, while that pays
+    draft_model: str = ""  # a path; a small model that guesses tokens, while that pays
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0  # 0 = as many as this process may use
     threads_batch: Annotated[int, Meta(ge=0, le=1024)] = 0  # for prompts; 0 = as `threads`
     batch_tokens: Annotated[int, Meta(ge=0, le=8192)] = 0  # computed in one step

@@ -158,7 +158,8 @@ class EngineOptions(Struct, frozen=True):
     flash_attention: FlashAttention = "auto"
     repack: bool = True  # copy weights into the order that the CPU computes fastest
     swa_cache: SwaCache = "full"  # tokens that sliding-window layers keep: all, or the window's
-    speculate: bool = False  # guess tokens and check them, while that pays
+    speculate: bool = False  # guess repeated text and check it, while that pays
+    draft_path: str = ""  # a model that guesses tokens, while that pays; empty = none
     cache_ram: int = 0  # MiB of main memory for computed prompts; 0 = what the device can spare
 
 

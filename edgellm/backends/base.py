@@ -53,6 +53,15 @@ class Sampled(NamedTuple):
     logprob: TokenLogprob | None
 
 
+class Vocabulary(Struct, frozen=True):
+    """What two models must have in common for the tokens of one to mean the same to the other."""
+
+    kind: int  # of tokenizer, as the runtime numbers them
+    start: int | None  # the token put in front of a text; None = none is
+    end: int | None  # the token put behind a text; None = none is
+    texts: tuple[bytes, ...]  # by token
+
+
 class OutOfMemory(Exception):
     """A step needs more KV cache than is free. Nothing was computed."""
 
@@ -72,6 +81,9 @@ class TokenBackend(Protocol):
         Args:
             is_first: put the beginning-of-text token in front, where the model wants one.
         """
+
+    def vocabulary(self) -> Vocabulary:
+        """All tokens; takes a moment for a large one."""
 
     def max_bytes_per_token(self) -> int | None:
         """No text has fewer tokens than its UTF-8 bytes over this. None = cannot be said."""

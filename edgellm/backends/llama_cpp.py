@@ -23,6 +23,7 @@ from edgellm.backends.base import (
     ProgressCallback,
     Sampled,
     State,
+    Vocabulary,
     Work,
 )
 from edgellm.backends.llama_sampler import SamplerChain
@@ -190,6 +191,17 @@ class LlamaCppBackend:
         start = self._lib.llama_vocab_bos(self._vocab)
         return tokens[1:] if tokens[:2] == [start, start] else tokens
 
+    def vocabulary(self) -> Vocabulary:
+        lib, vocab = self._lib, self._vocab
+        return Vocabulary(
+            kind=lib.llama_vocab_type(vocab),
+            start=lib.llama_vocab_bos(vocab) if lib.llama_vocab_get_add_bos(vocab) else None,
+            end=lib.llama_vocab_eos(vocab) if lib.llama_vocab_get_add_eos(vocab) else None,
+            texts=tuple(
+                lib.llama_vocab_get_text(vocab, token) or b"" for token in range(self._num_vocab)
+            ),
+        )
+
     def max_bytes_per_token(self) -> int | None:
         if self._lib.llama_vocab_type(self._vocab) not in (
             self._lib.LLAMA_VOCAB_TYPE_SPM,
@@ -285,17 +297,24 @@ class LlamaCppBackend:
                 return
 
     def _logprob(self, output: int, token: int, num_top: int) -> TokenLogprob:
-        """Log-softmax of the raw logits, float64 inside; shape (vocab,)."""
+        """Log-softmax of the raw logits, shape (vocab,).
+
+        In float32: float64 takes 1.2 ms instead of 0.1 for 152,000 tokens, and a draft model pays
+        that for each token.
+        """
         pointer = self._lib.llama_get_logits_ith(self._context, output)
-        logits = np.ctypeslib.as_array(pointer, (self._num_vocab,)).astype(np.float64)
+        logits = np.ctypeslib.as_array(pointer, (self._num_vocab,))
         peak = logits.max()
-        logits -= peak + np.log(np.exp(logits - peak).sum())
+        total = float(peak) + float(np.log(np.exp(logits - peak).sum(dtype=np.float64)))
         top = np.argpartition(-logits, num_top)[:num_top] if num_top else np.empty(0, np.int64)
         best = top[np.argsort(-logits[top], kind="stable")]
         return TokenLogprob(
             self._read_piece(token, with_control=True),
-            float(logits[token]),
-            tuple((self._read_piece(int(t), with_control=True), float(logits[t])) for t in best),
+            float(logits[token]) - total,
+            tuple(
+                (self._read_piece(int(t), with_control=True), float(logits[t]) - total)
+                for t in best
+            ),
         )
 
     def share(self, source: int, target: int, begin: int, end: int) -> None:

@@ -77,6 +77,14 @@ def serve(
             help="Guess repeated text and check it in one step, while that pays. [default: no]",
         ),
     ] = None,
+    draft_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="A small GGUF model of the same vocabulary that guesses tokens, while that pays. "
+            "[default: none]",
+        ),
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(help="CPU threads. [default: as many as are usable]")
     ] = None,
@@ -126,6 +134,7 @@ def serve(
         "swa_cache": swa_cache,
         "warm_boot": warm_boot,
         "speculate": speculate,
+        "draft_model": draft_model,
         "threads": threads,
         "threads_batch": threads_batch,
         "batch_tokens": batch_tokens,

@@ -153,6 +153,9 @@ async def serving(
 
     Args:
         prefix_folder: where computed prefixes are kept over restarts; None = nowhere.
+
+    Raises:
+        ModelFileError: the draft model's file is absent or no GGUF.
     """
     options = EngineOptions(
         context=settings.context,
@@ -167,6 +170,7 @@ async def serving(
         swa_cache=settings.swa_cache,
         speculate=settings.speculate,
         cache_ram=settings.cache_ram,
+        draft_path=_draft_path(settings.draft_model),
     )
     router = Router((model,), options, str(prefix_folder or ""))
     await router.start()
@@ -180,6 +184,11 @@ async def serving(
             await server.aclose()
     finally:
         await router.aclose()
+
+
+def _draft_path(spec: str) -> str:
+    """The draft model's file, absolute; empty for none."""
+    return str(check_model_file(Path(spec).expanduser())) if spec else ""
 
 
 @contextlib.asynccontextmanager

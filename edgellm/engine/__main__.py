@@ -28,6 +28,7 @@ from edgellm.protocol import (
 
 if TYPE_CHECKING:
     from edgellm.backends.base import TokenBackend
+    from edgellm.engine.guesser import Guesser
     from edgellm.engine.prefix_store import PrefixStore
 
 MIB = 1024 * 1024
@@ -78,18 +79,18 @@ def _read_inbox(frames_in: BinaryIO, inbox: queue.SimpleQueue[ToEngine]) -> None
 def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     from edgellm.backends import load_backend
     from edgellm.engine.loop import Engine, run
-    from edgellm.engine.speculation import StepCost
     from edgellm.errors import EdgellmError
 
     began = time.monotonic()
     try:
         backend = load_backend(load.backend, load.path, load.options, _progress_reporter(send))
+        guesser = _guesser(load, backend)
     except EdgellmError as error:
         send([Failed(None, "load", error.message, error.hint)])
         return 1
     engine = Engine(
         backend,
-        speculation=StepCost() if load.options.speculate else None,
+        guesser=guesser,
         host_bytes=load.options.cache_ram * MIB or _spare_bytes(),
     )
     store = _prefix_store(load, backend)
@@ -114,6 +115,19 @@ def _spare_bytes() -> int:
 
     available = memory.probe(Host()).available_bytes or 0
     return min(MOST_HOST_BYTES, max(64 * MIB, int(available * SPARE_SHARE)))
+
+
+def _guesser(load: Load, backend: TokenBackend) -> Guesser | None:
+    """Raises EngineLoadError if the draft model does not fit."""
+    from edgellm.engine.draft import load_draft_model
+    from edgellm.engine.guesser import Guesser
+    from edgellm.engine.speculation import StepCost
+
+    options = load.options
+    if not options.speculate and not options.draft_path:
+        return None
+    draft = load_draft_model(load.backend, options, backend) if options.draft_path else None
+    return Guesser(StepCost(), use_lookup=options.speculate, draft=draft)
 
 
 def _prefix_store(load: Load, backend: TokenBackend) -> PrefixStore | None:

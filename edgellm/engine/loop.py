@@ -14,6 +14,7 @@ from typing import assert_never
 
 from edgellm.backends.base import OutOfMemory, Sampled, TokenBackend, Work
 from edgellm.engine.checkpoints import CheckpointCache
+from edgellm.engine.guesser import Guesser
 from edgellm.engine.host_cache import HostCache
 from edgellm.engine.kv_cache import KVCache
 from edgellm.engine.pace import Pace
@@ -22,7 +23,6 @@ from edgellm.engine.prefix_store import PrefixStore
 from edgellm.engine.sampling import resolve
 from edgellm.engine.scheduler import Scheduler
 from edgellm.engine.sequence import Sequence
-from edgellm.engine.speculation import StepCost
 from edgellm.protocol import (
     Accepted,
     Cancel,
@@ -58,14 +58,14 @@ class Engine:
         backend: TokenBackend,
         prefixes: PrefixCache | None = None,
         *,
-        speculation: StepCost | None = None,
+        guesser: Guesser | None = None,
         host_bytes: int = 0,
     ) -> None:
         """Make an engine.
 
         Args:
             prefixes: what is used again of earlier work; None = as much as the backend can.
-            speculation: decides when guessing tokens pays; None = they are not guessed.
+            guesser: guesses tokens while that pays; None = they are not guessed.
             host_bytes: of main memory, for what leaves the KV cache; 0 = it is forgotten.
         """
         self._backend = backend
@@ -74,8 +74,8 @@ class Engine:
         host = HostCache(host_bytes) if host_bytes and backend.limits.can_cut else None
         self._cache = KVCache(backend, backend.limits, prefixes, host)
         self._pace = Pace(backend.limits.batch_tokens)
-        self._cost = speculation if backend.limits.can_cut else None
-        self._scheduler = Scheduler(backend.limits, self._cache, self._cost)
+        self._guesser = guesser if backend.limits.can_cut else None
+        self._scheduler = Scheduler(backend.limits, self._cache, self._guesser)
         self._sequences: dict[int, Sequence] = {}
         self._num_prompt_tokens = 0
         self._num_generated_tokens = 0
@@ -168,8 +168,8 @@ class Engine:
         num_tokens = sum(len(item.tokens) for item in work)
         num_guessed = sum(item.num_guessed for item in work)
         if num_tokens == len(work) + num_guessed:  # nothing but answers
-            if self._cost is not None:
-                self._cost.observe(len(work), num_guessed, seconds)
+            if self._guesser is not None:
+                self._guesser.cost.observe(len(work), num_guessed, seconds)
         else:
             self._pace.observe(num_tokens, seconds)
 

@@ -19,9 +19,10 @@ _NEWEST_SHARE = 0.3
 class Pace:
     """Learns the speed of prefill from the steps."""
 
-    def __init__(self, most_tokens: int) -> None:
-        """`most_tokens`: what a step can take at all."""
+    def __init__(self, most_tokens: int, stall_seconds: float = STALL_SECONDS) -> None:
+        """`most_tokens`: what a step can take at all; `stall_seconds`: while anyone decodes."""
         self._most = most_tokens
+        self._stall_seconds = stall_seconds
         self._tokens_per_second: float | None = None
 
     def observe(self, num_tokens: int, seconds: float) -> None:
@@ -42,5 +43,5 @@ class Pace:
         """Tokens of prompts for the next step."""
         if self._tokens_per_second is None:
             return min(self._most, FIRST_TOKENS)
-        seconds = STALL_SECONDS if is_anyone_decoding else ALONE_SECONDS
+        seconds = self._stall_seconds if is_anyone_decoding else ALONE_SECONDS
         return max(FEWEST_TOKENS, min(self._most, int(self._tokens_per_second * seconds)))

@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from collections.abc import Sequence as Tokens
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from edgellm.backends.base import Limits, Sampled, Work
+from edgellm.engine.guesser import Guesser
 from edgellm.engine.kv_cache import KVCache
 from edgellm.engine.sequence import Sequence
-from edgellm.engine.speculation import StepCost
+from edgellm.engine.speculation import Guesses
 
 PATIENCE_SECONDS = 6.0  # that an answer waits after its first token for those that came with it
-Guesses: TypeAlias = dict[int, list[int]]  # tokens, by the sequence's id
 
 
 class Speed(Protocol):
@@ -36,11 +36,11 @@ class Speed(Protocol):
 class Scheduler:
     """Sequences wait in a queue, run in a slot, and leave it when they are done."""
 
-    def __init__(self, limits: Limits, cache: KVCache, cost: StepCost | None = None) -> None:
-        """`cost` decides how much is guessed; None = nothing is."""
+    def __init__(self, limits: Limits, cache: KVCache, guesser: Guesser | None = None) -> None:
+        """`guesser` decides how much is guessed; None = nothing is."""
         self._limits = limits
         self._cache = cache
-        self._cost = cost
+        self._guesser = guesser
         self.waiting: deque[Sequence] = deque()
         self.running: dict[int, Sequence] = {}  # by slot, oldest first
 
@@ -82,8 +82,8 @@ class Scheduler:
                 self._cache.checkpoint(item.slot, sequence.num_computed)
             if num_wrong:
                 self._cache.truncate(item.slot, sequence.num_computed, num_wrong)
-            if item.num_guessed:
-                sequence.acceptance.observe(item.num_guessed, num_kept)
+            if item.num_guessed and self._guesser is not None:
+                self._guesser.observe(sequence, item.num_guessed, num_kept)
             for result in results:
                 sequence.append(result.token)
                 yield sequence, result
@@ -147,19 +147,9 @@ class Scheduler:
     def _guess(self) -> Guesses:
         """What to check beside the next tokens, by sequence. Not while prompts are computed."""
         running = self.running.values()
-        if self._cost is None or not all(sequence.is_decoding for sequence in running):
+        if self._guesser is None or not all(sequence.is_decoding for sequence in running):
             return {}
-        left, guesses = self._limits.outputs - len(running), {}
-        for sequence in running:
-            length = self._cost.best_length(sequence.acceptance)
-            most = min(max(length, 1), left, sequence.num_left - 1)
-            guess = sequence.lookup.propose(most) if most > 0 else []
-            if guess and not length:
-                sequence.acceptance.idle()
-            elif guess:
-                guesses[sequence.id] = guess
-                left -= len(guess)
-        return guesses
+        return self._guesser.guess(running, self._limits.outputs - len(running))
 
     def _grow(self, guesses: Guesses) -> Guesses:
         """Take the cells that this step needs. Where there are none, guesses go, then the

@@ -120,6 +120,21 @@ def test_hosts_that_cannot_be_listened_on() -> None:
         bind("192.0.2.1", 0)
 
 
+def test_the_draft_model_is_a_file_or_an_error(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "Router", ScriptedRouter)
+
+    async def serve_with(draft_model: str) -> str:
+        async with local_server(Settings(draft_model=draft_model), MODEL):
+            return ScriptedRouter.newest.options.draft_path
+
+    assert asyncio.run(serve_with("")) == ""
+    assert asyncio.run(serve_with(str(tiny_model))) == str(tiny_model.resolve())
+    with pytest.raises(ModelFileError, match="There is no file /no/such/draft"):
+        asyncio.run(serve_with("/no/such/draft.gguf"))
+
+
 def test_the_served_model_is_named_by_its_file(tiny_model: Path) -> None:
     model = served_model(str(tiny_model), ("x",))
     assert (model.id, model.path, model.aliases) == ("tiny", tiny_model.resolve(), ("x",))

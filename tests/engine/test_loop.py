@@ -11,6 +11,7 @@ import pytest
 from edgellm.backends import load_backend
 from edgellm.backends.base import OutOfMemory, Work
 from edgellm.backends.llama_cpp import LlamaCppBackend
+from edgellm.engine.guesser import Guesser
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_cache import NoCache, PrefixCache, RadixCache
 from edgellm.engine.speculation import StepCost
@@ -383,6 +384,9 @@ def continue_(engine: Engine, tokens: list[int], max_tokens: int) -> tuple[list[
 class Free(StepCost):
     """Guesses always pay: what the tests are about must not depend on the machine's load."""
 
+    def is_known(self, num_answers: int) -> bool:
+        return True
+
     def observe(self, num_answers: int, num_guessed: int, seconds: float) -> None:
         self.slope = 0.0
 
@@ -401,7 +405,7 @@ def copy_all(
     prompts = [f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n" for text in COPIES]
     options = EngineOptions(context=256, parallel=3, threads=1)
     backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
-    engine = Engine(backend, speculation=speculation)
+    engine = Engine(backend, guesser=Guesser(speculation) if speculation else None)
     answers = [complete(engine, prompt, sampling)[0] for prompt in prompts]
     for id_, prompt in enumerate(prompts):
         engine.submit(Generate(id_, (prompt,), sampling))
@@ -433,7 +437,7 @@ def test_speculation_stays_within_every_limit(pocket: Path) -> None:
     prompt = "<|im_start|>user\nWhat is GGUF?<|im_end|>\n<|im_start|>assistant\n"
     options = EngineOptions(context=128, parallel=3, threads=1, cells=160)
     backend = load_backend("llama_cpp", str(pocket), options, lambda _: None)
-    engine = Engine(backend, speculation=Free())
+    engine = Engine(backend, guesser=Guesser(Free()))
     sampling = Sampling(temperature=0, ignore_eos=True)
     whole = [complete(engine, prompt + "x" * i, sampling) for i in range(3)]
     assert all(end.usage.prompt_tokens + end.usage.completion_tokens == 128 for _, end in whole)

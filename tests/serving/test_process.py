@@ -371,3 +371,31 @@ def test_a_truncated_file_is_a_load_error(tiny_model: Path, tmp_path: Path, kept
             assert "sha256" in caught.value.hint
 
     run(test())
+
+
+def test_a_draft_model_guesses_in_the_same_process(pocket: Path) -> None:
+    prompt = "<|im_start|>user\nWhat is GGUF?<|im_end|>\n<|im_start|>assistant\n"
+    options = EngineOptions(context=256, parallel=1, threads=1, draft_path=str(pocket))
+
+    async def test() -> None:
+        process = EngineProcess(Load("llama_cpp", str(pocket), options))
+        async with contextlib.aclosing(process):
+            sampling = Sampling(temperature=0, max_tokens=40, ignore_eos=True)
+            parts = [part async for part in process.generate((prompt,), sampling)]
+            assert isinstance(parts[-1], Done)
+            await until(lambda: process.stats.num_generated_tokens == 40)
+            assert process.stats.num_kept_tokens > 0
+
+    run(test())
+
+
+def test_a_draft_model_that_does_not_fit_is_a_load_error(pocket: Path, tiny_model: Path) -> None:
+    options = EngineOptions(context=256, parallel=1, threads=1, draft_path=str(pocket))
+
+    async def test() -> None:
+        process = EngineProcess(Load("llama_cpp", str(tiny_model), options))
+        async with contextlib.aclosing(process):
+            with pytest.raises(EngineLoadError, match="cannot be the draft model"):
+                await process.ensure_ready()
+
+    run(test())
