@@ -27,6 +27,7 @@ from edgellm.backends.base import (
     Work,
 )
 from edgellm.backends.llama_sampler import SamplerChain
+from edgellm.backends.threads import usable_threads
 from edgellm.errors import EngineError, EngineLoadError
 from edgellm.protocol import ModelInfo
 from edgellm.types import EngineOptions, FlashAttention, KVType, Sampling, TokenLogprob
@@ -50,13 +51,6 @@ GGML_TYPES: dict[KVType, int] = {
 FLASH_ATTENTION: dict[FlashAttention, int] = {"auto": -1, "off": 0, "on": 1}
 _WARNING_LEVEL, _ERROR_LEVEL, _CONTINUED = 3, 4, 5  # of ggml_log_level; 5: the line goes on
 _DECODE_FAILURES = {1: "no room in the KV cache", 2: "aborted", -1: "invalid batch"}
-
-
-def usable_threads() -> int:
-    """The CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class NativeLog:

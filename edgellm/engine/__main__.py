@@ -78,16 +78,20 @@ def _read_inbox(frames_in: BinaryIO, inbox: queue.SimpleQueue[ToEngine]) -> None
 
 def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     from edgellm.backends import load_backend
+    from edgellm.backends.threads import bind_threads, unbind_thread
     from edgellm.engine.loop import Engine, run
     from edgellm.errors import EdgellmError
 
     began = time.monotonic()
+    bind_threads(load.options)
     try:
         backend = load_backend(load.backend, load.path, load.options, _progress_reporter(send))
         guesser = _guesser(load, backend)
     except EdgellmError as error:
         send([Failed(None, "load", error.message, error.hint)])
         return 1
+    if backend.threads == (1, 1):
+        unbind_thread()
     engine = Engine(
         backend,
         guesser=guesser,

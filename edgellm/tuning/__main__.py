@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from edgellm.backends import load_backend
 from edgellm.backends.base import OutOfMemory
+from edgellm.backends.threads import bind_threads
 from edgellm.errors import EdgellmError
 from edgellm.tuning.measure import run, warm_up
 from edgellm.tuning.workload import Open, Problem, decode_request, encode
@@ -31,6 +32,7 @@ def _serve(answers: BinaryIO) -> None:
     first = decode_request(sys.stdin.buffer.readline())
     if not isinstance(first, Open):
         raise RuntimeError(f"expected Open, got {type(first).__name__}")
+    bind_threads(first.options)
     backend = load_backend(first.backend, first.path, first.options, lambda _: None)
     answers.write(encode(warm_up(backend)))
     answers.flush()
