@@ -79,6 +79,7 @@ def _read_inbox(frames_in: BinaryIO, inbox: queue.SimpleQueue[ToEngine]) -> None
 def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     from edgellm.backends import load_backend
     from edgellm.backends.threads import bind_threads, unbind_thread
+    from edgellm.backends.zero_pages import release_zero_pages
     from edgellm.engine.loop import Engine, run
     from edgellm.errors import EdgellmError
 
@@ -92,6 +93,7 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
         return 1
     if backend.threads == (1, 1):
         unbind_thread()
+    release_zero_pages()
     engine = Engine(
         backend,
         guesser=guesser,

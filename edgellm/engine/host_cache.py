@@ -2,7 +2,7 @@
 
 Every cell in use makes every step slower, whoever it belongs to: attention walks over all of them,
 skips those that are another's, and divides what there is to walk over, not to compute, among the
-threads. So finished sequences leave the KV cache when the next one needs the time: their states
+threads. So finished sequences leave the KV cache when the next answer begins: their states
 are copied here, which takes some 20 ms per 1,000 tokens, and back when a prompt begins like them.
 What several sequences shared is a piece of its own, and kept once.
 """

@@ -107,14 +107,17 @@ class KVCache:
         if not self._make_room(headroom):
             self._drop(slot)
             return None
-        while self._host is not None and self._prefixes.num_kept > KEPT_CELLS:
-            self.evict()
         if not is_there:
             assert match is not None
             return Acquired(slot, length, match.slot)
         if state is not None:
             return Acquired(slot, length if self._memory.set_state(slot, state) else 0, None)
         return Acquired(slot, self._bring_back(slot, tokens[:-1], length, headroom), None)
+
+    def tidy(self) -> None:
+        """Move what finished sequences left to main memory, where it slows nobody down."""
+        while self._host is not None and self._prefixes.num_kept > KEPT_CELLS:
+            self.evict()
 
     def share(self, source: int, target: int, begin: int, end: int) -> int:
         """Let a running sequence have what another one has just computed.

@@ -223,7 +223,7 @@ class RadixCache(PrefixCache):
 
     @property
     def num_kept(self) -> int:
-        kept, nodes = 0, list(self._root.children.values())
+        kept, nodes = 0, list(self._root.children.values()) if self._finished else []
         while nodes:
             node = nodes.pop()
             nodes += node.children.values()

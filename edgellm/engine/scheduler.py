@@ -53,6 +53,8 @@ class Scheduler:
         self._admit()
         guesses = self._grow(self._guess())
         decoding = self._decoding(speed)
+        if decoding:  # not while there are only prompts: their first token would come later
+            self._cache.tidy()
         work = [_next_work(each, 1, guesses.get(each.id, [])) for each in decoding]
         budget = min(
             speed.budget(is_anyone_decoding=bool(decoding)),

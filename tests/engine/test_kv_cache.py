@@ -121,6 +121,7 @@ def test_what_a_slot_is_said_to_hold_it_holds(
             else:
                 cache.release(slot, tokens)
                 del running[slot]
+                cache.tidy()
                 histories = [*histories[-15:], tokens]
         assert memory.num_cells <= LIMITS.num_cells
         assert host is None or host.num_bytes <= host_bytes
