@@ -16,7 +16,8 @@ from edgellm.backends.base import Limits, State
 from edgellm.engine.host_cache import HostCache
 from edgellm.engine.prefix_cache import Part, PrefixCache
 
-KEPT_CELLS = 64  # of finished sequences that stay in the KV cache beside running ones
+KEPT_CELLS = 64  # of finished sequences that stay in the KV cache beside answers
+KEPT_CELLS_AT_START = 640  # beside prompts: to move them delays a first token more than they do
 ADOPTED_MATCHES = 2  # an exported prefix was shared before; this keeps it worth an export
 
 
@@ -107,6 +108,7 @@ class KVCache:
         if not self._make_room(headroom):
             self._drop(slot)
             return None
+        self.tidy(KEPT_CELLS_AT_START)
         if not is_there:
             assert match is not None
             return Acquired(slot, length, match.slot)
@@ -114,9 +116,13 @@ class KVCache:
             return Acquired(slot, length if self._memory.set_state(slot, state) else 0, None)
         return Acquired(slot, self._bring_back(slot, tokens[:-1], length, headroom), None)
 
-    def tidy(self) -> None:
-        """Move what finished sequences left to main memory, where it slows nobody down."""
-        while self._host is not None and self._prefixes.num_kept > KEPT_CELLS:
+    def tidy(self, num_kept: int = KEPT_CELLS) -> None:
+        """Move what finished sequences left to main memory, where it slows nobody down.
+
+        Args:
+            num_kept: cells that may stay.
+        """
+        while self._host is not None and self._prefixes.num_kept > num_kept:
             self.evict()
 
     def share(self, source: int, target: int, begin: int, end: int) -> int:

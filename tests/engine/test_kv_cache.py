@@ -86,7 +86,7 @@ def test_what_a_slot_is_said_to_hold_it_holds(
     host_bytes: int, kept_cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Random conversations that share beginnings, cut answers and leave at any time."""
-    monkeypatch.setattr(kv_cache, "KEPT_CELLS", kept_cells)
+    monkeypatch.setattr(kv_cache, "KEPT_CELLS_AT_START", kept_cells)
     rng, memory = random.Random(3), NamedCells()
     host = HostCache(host_bytes) if host_bytes else None
     cache = KVCache(memory, LIMITS, RadixCache(), host)
@@ -121,7 +121,7 @@ def test_what_a_slot_is_said_to_hold_it_holds(
             else:
                 cache.release(slot, tokens)
                 del running[slot]
-                cache.tidy()
+                cache.tidy(kept_cells // 2)
                 histories = [*histories[-15:], tokens]
         assert memory.num_cells <= LIMITS.num_cells
         assert host is None or host.num_bytes <= host_bytes
