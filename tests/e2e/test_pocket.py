@@ -88,7 +88,7 @@ def test_greedy_answers_are_repeatable_and_seeds_are_too(sdk: openai.OpenAI) -> 
             top_p=1,
             seed=seed,
             max_tokens=40,
-            extra_body={"top_k": 0, "min_p": 0},
+            extra_body={"top_k": 3, "min_p": 0},
         )
         return completion.choices[0].message.content or ""
 
