@@ -70,9 +70,10 @@ class Streams:
         self.errors: list[Any] = []
         self._server = server
         self._heard: set[int] = set()
+        self._finished: set[int] = set()
 
     def mark(self) -> None:
-        self._heard.clear()
+        self._heard = set(self._finished)
 
     @property
     def num_heard(self) -> int:
@@ -88,6 +89,8 @@ class Streams:
             async for line in reply.aiter_lines():
                 if line.startswith("data: {"):
                     self._take(index, json.loads(line[6:]))
+        self._finished.add(index)
+        self._heard.add(index)
 
     def _take(self, index: int, event: dict[str, Any]) -> None:
         if "error" in event:
@@ -111,7 +114,9 @@ class Killer:
         streams.mark()
         while streams.num_heard < num_heard:
             await asyncio.sleep(0.001)
-        os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(random.uniform(0, 0.05))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
         self._killed.add(pid)
 
     def _pid(self) -> int | None:
@@ -155,7 +160,8 @@ def test_a_hundred_kills_lose_no_token(tight: Server, alone: list[str]) -> None:
             streams = Streams(tight)
             running = asyncio.create_task(streams.run())
             while not running.done() and num_kills < 100:
-                kill = asyncio.create_task(killer.kill(streams, random.randint(1, len(PROMPTS))))
+                # Before its first token, a stream that is hit twice would be taken for the cause.
+                kill = asyncio.create_task(killer.kill(streams, len(PROMPTS)))
                 await asyncio.wait({running, kill}, return_when=asyncio.FIRST_COMPLETED)
                 if not kill.done():
                     kill.cancel()
