@@ -18,7 +18,7 @@ from edgellm.engine.prefix_cache import Part, PrefixCache
 
 KEPT_CELLS = 64  # of finished sequences that stay in the KV cache beside answers
 KEPT_CELLS_AT_START = 640  # beside prompts: to move them delays a first token more than they do
-ADOPTED_MATCHES = 2  # an exported prefix was shared before; this keeps it worth an export
+ADOPTED_MATCHES = 1  # of an exported prefix: one prompt that begins with it makes it a shared one
 
 
 class Memory(Protocol):
