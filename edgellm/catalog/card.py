@@ -1,18 +1,68 @@
-"""What the catalogue says of a model."""
+"""What the catalogue says of a model, and of each of its quantisations for each runtime."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+Backend: TypeAlias = Literal["llama_cpp", "mlc", "hailo", "ort_genai"]
+Task: TypeAlias = Literal["chat", "embedding", "rerank"]
+
+
+class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of a variant. Where size or digest is None, the hub says it at pull time."""
+
+    path: str  # inside its repository, or the last part of its address
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+
+class Requires(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a variant needs of the device beyond memory. Empty = anything will do."""
+
+    device: str = ""  # "cpu", "cuda", "vulkan", "metal", "opencl", "hailo10h", "qnn", ...
+    runtime: str = ""  # the runtime's version that the file was made for, e.g. "HailoRT 5.1"
+
 
 class Variant(Struct, frozen=True, forbid_unknown_fields=True):
-    """A model in one quantisation, for one runtime."""
+    """A model in one quantisation, for one runtime: an `asset`, or a `source` with `files`."""
 
-    backend: Literal["llama_cpp"]
-    quant: str  # e.g. "F16", "Q4_K_M"
-    asset: str  # a file that comes with edgellm
+    backend: Backend
+    quant: str  # e.g. "F16", "Q4_K_M", "q4f16_1", "int4", "a8w4"
+    asset: str = ""  # a file that comes with edgellm
+    source: str = ""  # "hf:owner/repo", or the https address that the files' paths follow
+    revision: str = "main"  # of a hub's repository
+    files: tuple[ModelFile, ...] = ()  # the first is the one that a runtime opens
+    projector: ModelFile | None = None  # of a model that sees; from the same source
+    context: int | None = None  # tokens, where it is less than the model's own (Hailo: 2,048)
+    memory_bytes: int | None = None  # published, where no file tells (MLC: at 4,096 tokens)
+    tokens_per_second: float | None = None  # published by the vendor for its one device (Hailo)
+    requires: Requires = Requires()
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Of all files; None if one of them is not known."""
+        sizes = [file.size_bytes for file in self.files]
+        return sum(size for size in sizes if size is not None) if all(sizes) else None
+
+
+class Shape(Struct, frozen=True, forbid_unknown_fields=True):
+    """What memory and speed depend on, for a plan before any file is there. Bytes per sequence."""
+
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocab: int
+    ffn: int = 0
+    tied: bool = True  # the output shares the embedding's weights
+    kv_bytes_per_token: int = 0  # at f16, of the layers that keep the whole context
+    window_bytes: int = 0  # at f16, of sliding-window layers once their window is full
+    window: int = 0  # tokens of it
+    state_bytes: int = 0  # of recurrent layers, f32
+    decode_params: int = 0  # read for each token: no untied embedding, no idle experts
 
 
 class ModelCard(Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,21 +70,30 @@ class ModelCard(Struct, frozen=True, forbid_unknown_fields=True):
 
     id: str
     params: int
-    layers: int
-    kv_heads: int
-    head_dim: int
     context: int  # tokens that it was trained for
-    licence: str
+    licence: str  # SPDX where it has one
+    shape: Shape
     variants: tuple[Variant, ...]
+    name: str = ""
+    family: str = ""
+    task: Task = "chat"
     parser: str | None = None
     description: str = ""
+    commercial: bool = True  # whether the licence allows commercial use
+    quality: float | None = None  # 0..100, one scale for all models; None = no published score
+    features: tuple[Literal["tools", "thinking", "vision"], ...] = ()
+    dimensions: int | None = None  # of embeddings
+    pooling: Literal["mean", "cls", "last", "rank"] | None = None  # of embeddings and rerankers
+    query_prefix: str = ""
+    document_prefix: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 class Catalog(Struct, frozen=True, forbid_unknown_fields=True):
-    """All cards; ids are unique."""
+    """All cards; ids and aliases are unique."""
 
     models: tuple[ModelCard, ...]
 
-    def find(self, id_: str) -> ModelCard | None:
-        """The card of that id."""
-        return next((card for card in self.models if card.id == id_), None)
+    def find(self, name: str) -> ModelCard | None:
+        """The card of that id or alias."""
+        return next((card for card in self.models if name == card.id or name in card.aliases), None)

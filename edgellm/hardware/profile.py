@@ -55,6 +55,32 @@ class Memory(Struct, frozen=True):
     limit_bytes: int | None = None  # the tightest cgroup limit; None = none that binds
 
 
+class Device(Struct, frozen=True):
+    """An accelerator. A probe names what is there, whether or not a runtime can use it."""
+
+    kind: Literal["gpu", "npu"]
+    vendor: str  # "nvidia", "amd", "intel", "apple", "arm", "qualcomm", "hailo", "rockchip", ...
+    name: str  # as its maker calls it, e.g. "NVIDIA GeForce RTX 4060 Laptop GPU", "Hailo-10H"
+    memory_kind: Literal["dedicated", "unified", "shared"] | None = None
+    # dedicated: its own; unified: all of main memory is its (Jetson, Apple); shared: it may take a
+    # part of main memory (integrated GPUs)
+    memory_bytes: int | None = None  # None for main memory
+    available_bytes: int | None = None  # of it, now
+    apis: tuple[str, ...] = ()  # what runtimes reach it by: "cuda", "metal", "vulkan", "opencl",
+    # "rocm", "sycl", "openvino", "qnn", "hailo", "rknn"
+    driver: str | None = None  # its version
+    architecture: str | None = None  # e.g. "sm_87", "gfx1151", "HAILO10H"
+    can_run_llms: bool = True
+    note: str = ""  # why not, or what could use it
+
+
+class Bandwidth(Struct, frozen=True):
+    """How fast main memory is read, in bytes per second, by all usable cores together."""
+
+    bytes_per_second: float
+    source: Literal["measured", "table"]
+
+
 class HardwareProfile(Struct, frozen=True):
     """One device, as far as it told."""
 
@@ -63,3 +89,7 @@ class HardwareProfile(Struct, frozen=True):
     board: str | None = None  # e.g. "Raspberry Pi 5 Model B Rev 1.0"
     cpu: Cpu = Cpu()
     memory: Memory = Memory()
+    devices: tuple[Device, ...] = ()
+    bandwidth: Bandwidth | None = None
+    disk_free_bytes: int | None = None  # where models are kept
+    power_mode: str | None = None  # e.g. nvpmodel's "MAXN_SUPER"
