@@ -20,7 +20,7 @@ from edgellm.engine.kv_cache import KVCache
 from edgellm.engine.sequence import Sequence
 from edgellm.engine.speculation import Guesses
 
-PATIENCE_SECONDS = 6.0  # that an answer waits after its first token for those that came with it
+PATIENCE_SECONDS = 12.0  # that an answer waits after its first token for those that came with it
 
 
 class Speed(Protocol):

@@ -269,7 +269,7 @@ def test_nobody_waits_for_a_long_prompt() -> None:
     bench = Bench(parallel=3)
     bench.seconds_per_token = 1.0
     first = bench.add(1, [1, 2, 3, 4])
-    bench.add(2, [5] * 12)
+    bench.add(2, [5] * 16)
     bench.step()
     bench.step()
     assert first.num_generated == 2
