@@ -60,11 +60,9 @@ class Guesser:
         guesses: Guesses = {}
         for sequence in running:
             length = self.cost.best_length(sequence.acceptance)
-            most = min(max(length, 1), room, sequence.num_left - 1)
+            most = min(length or TRIAL_LENGTH, room, sequence.num_left - 1)
             guess = sequence.lookup.propose(most) if most > 0 else []
-            if guess and not length:
-                sequence.acceptance.idle()
-            elif guess:
+            if guess and _is_wanted(sequence.acceptance.retry, pays=length > 0):
                 guesses[sequence.id] = guess
                 room -= len(guess)
         return guesses
@@ -109,3 +107,15 @@ class Guesser:
             num_drafted = sum(map(len, draft.guesses.values()))
             self.cost.observe_draft(num_answers, num_drafted, draft.seconds)
             self._retry.spend()
+
+
+def _is_wanted(retry: Retry, *, pays: bool) -> bool:
+    """Whether to check what the text offers: always where that pays, else as a trial now and then,
+    for the machine may have been busy, or the text another one."""
+    if pays:
+        retry.reset()
+    elif not retry.is_due(1):
+        return False
+    else:
+        retry.spend()
+    return True

@@ -50,21 +50,13 @@ class Acceptance:
 
     def __init__(self) -> None:
         self.share = FIRST_ACCEPTANCE  # the chance of each token to be kept, if those before were
-        self._num_idle = 0
+        self.retry = Retry()
 
     def observe(self, num_guessed: int, num_kept: int) -> None:
         """A guess was checked."""
-        self._num_idle = 0
         num_tried = min(num_guessed, num_kept + 1)  # those behind the first wrong one say nothing
         for index in range(num_tried):
             self.share += _NEWEST_SHARE * ((index < num_kept) - self.share)
-
-    def idle(self) -> None:
-        """A token came without a guess, though there was one to be had."""
-        self._num_idle += 1
-        if self._num_idle >= RETRY_TOKENS:
-            self._num_idle = 0
-            self.share = max(self.share, 0.5)
 
     def expected(self, length: int) -> float:
         """Tokens kept of a guess of that length, on average."""

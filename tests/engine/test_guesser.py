@@ -98,6 +98,26 @@ def test_the_draft_model_rests_where_its_guesses_are_wrong_and_is_tried_again() 
     assert draft.calls == [{1: TRIAL_LENGTH}] * TRIAL_GUESSES
 
 
+def test_lookup_rests_while_checks_are_dear_and_comes_back_when_they_are_cheap_again() -> None:
+    made, asker = Guesser(StepCost()), sequence(1, [1, 2, 3] * 4)
+    made.cost.observe(1, 0, 0.1)
+
+    def steps(count: int, seconds: float) -> int:
+        """Steps with guesses, each of which is right."""
+        num_guesses = 0
+        for _ in range(count):
+            guess = made.guess([asker], 32).get(1, [])
+            made.observe(asker, len(guess), len(guess))
+            made.cost.observe(1, len(guess), 0.1 + seconds * len(guess))
+            num_guesses += bool(guess)
+        return num_guesses
+
+    assert steps(200, seconds=0.3) < 40
+    assert made.cost.best_length(asker.acceptance) == 0
+    steps(20 * RETRY_TOKENS, seconds=0.001)
+    assert steps(10, seconds=0.001) == 10
+
+
 def test_the_draft_model_rests_where_it_is_as_slow_as_the_served_one() -> None:
     draft = Scripted(seconds=0.4)
     made, asker = guesser(draft), sequence(1, [1, 2, 3])

@@ -63,16 +63,13 @@ def test_tokens_behind_a_wrong_one_say_nothing() -> None:
     assert acceptance.share == FIRST_ACCEPTANCE * 0.8
 
 
-def test_guesses_stop_where_they_do_not_pay_and_are_tried_again() -> None:
+def test_guesses_stop_where_they_do_not_pay() -> None:
     cost, acceptance = StepCost(), Acceptance()
     cost.observe(1, 0, 0.1)
     for _ in range(30):
         acceptance.observe(4, 0)
         cost.observe(1, 4, 0.3)
     assert cost.best_length(acceptance) == 0
-    for _ in range(RETRY_TOKENS):
-        acceptance.idle()
-    assert acceptance.share == 0.5
 
 
 def test_cheap_checks_make_long_guesses_and_dear_ones_none() -> None:
