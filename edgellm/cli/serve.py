@@ -54,7 +54,7 @@ def serve(
         int | None,
         typer.Option(
             help="MiB of memory for computed prompts outside the KV cache."
-            " [default: a quarter of what is free, up to 1024]"
+            " [default: a quarter of what is free, up to four times the model or 1024]"
         ),
     ] = None,
     swa_cache: Annotated[

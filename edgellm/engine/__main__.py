@@ -35,6 +35,7 @@ MIB = 1024 * 1024
 PREFIX_BYTES = 256 * MIB  # that saved prefixes may take on disk
 MOST_HOST_BYTES = 1024 * MIB  # of main memory, for prompts that have left the KV cache
 SPARE_SHARE = 0.25  # of the memory that is free once the model is loaded
+MOST_MODEL_SHARE = 4  # times the size of the model's weights
 
 Send: TypeAlias = Callable[[list[FromEngine]], None]
 
@@ -97,7 +98,7 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     engine = Engine(
         backend,
         guesser=guesser,
-        host_bytes=load.options.cache_ram * MIB or _spare_bytes(),
+        host_bytes=load.options.cache_ram * MIB or _spare_bytes(backend.model.size_bytes),
     )
     store = _prefix_store(load, backend)
     if store is not None:
@@ -114,13 +115,15 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     return 0
 
 
-def _spare_bytes() -> int:
-    """What this device can spare for computed prompts; a little where it does not tell."""
+def _spare_bytes(model_bytes: int) -> int:
+    """What this device can spare for computed prompts, and no more than suits the model; a little
+    where it does not tell."""
     from edgellm.hardware.host import Host
     from edgellm.hardware.probes import memory
 
     available = memory.probe(Host()).available_bytes or 0
-    return min(MOST_HOST_BYTES, max(64 * MIB, int(available * SPARE_SHARE)))
+    most = min(MOST_HOST_BYTES, MOST_MODEL_SHARE * model_bytes, int(available * SPARE_SHARE))
+    return max(64 * MIB, most)
 
 
 def _guesser(load: Load, backend: TokenBackend) -> Guesser | None:
