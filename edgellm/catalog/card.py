@@ -11,7 +11,10 @@ Task: TypeAlias = Literal["chat", "embedding", "rerank"]
 
 
 class ModelFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of a variant. Where size or digest is None, the hub says it at pull time."""
+    """A file of a variant. Where size or digest is None, the hub says it at pull time.
+
+    `size_bytes` is what the file must have: an estimate has no place here.
+    """
 
     path: str  # inside its repository, or the last part of its address
     size_bytes: int | None = None
@@ -26,7 +29,10 @@ class Requires(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Variant(Struct, frozen=True, forbid_unknown_fields=True):
-    """A model in one quantisation, for one runtime: an `asset`, or a `source` with `files`."""
+    """A model in one quantisation, for one runtime: an `asset`, or a `source` with `files`.
+
+    Without `files`, all of the source's `folder` is meant (all of the repository if that is empty).
+    """
 
     backend: Backend
     quant: str  # e.g. "F16", "Q4_K_M", "q4f16_1", "int4", "a8w4"
@@ -34,6 +40,9 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     source: str = ""  # "hf:owner/repo", or the https address that the files' paths follow
     revision: str = "main"  # of a hub's repository
     files: tuple[ModelFile, ...] = ()  # the first is the one that a runtime opens
+    folder: str = ""  # of the repository; taken whole
+    pins: tuple[ModelFile, ...] = ()  # what is known of some files of the folder
+    expected_bytes: int | None = None  # of all files, where no size is pinned; within some 5 %
     projector: ModelFile | None = None  # of a model that sees; from the same source
     context: int | None = None  # tokens, where it is less than the model's own (Hailo: 2,048)
     memory_bytes: int | None = None  # published, where no file tells (MLC: at 4,096 tokens)
@@ -44,7 +53,13 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     def size_bytes(self) -> int | None:
         """Of all files; None if one of them is not known."""
         sizes = [file.size_bytes for file in self.files]
-        return sum(size for size in sizes if size is not None) if all(sizes) else None
+        known = [size for size in sizes if size is not None]
+        return sum(known) if known and len(known) == len(sizes) else None
+
+    @property
+    def planned_bytes(self) -> int | None:
+        """The size to plan with: the pinned one, or about what to expect."""
+        return self.size_bytes or self.expected_bytes
 
 
 class Shape(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,17 +91,24 @@ class ModelCard(Struct, frozen=True, forbid_unknown_fields=True):
     variants: tuple[Variant, ...]
     name: str = ""
     family: str = ""
+    base: str = ""  # where its makers describe it: "hf:owner/repo"
     task: Task = "chat"
     parser: str | None = None
     description: str = ""
     commercial: bool = True  # whether the licence allows commercial use
     quality: float | None = None  # 0..100, one scale for all models; None = no published score
+    is_general: bool = True  # for anyone's chat; what is made for code or pictures must be named
     features: tuple[Literal["tools", "thinking", "vision"], ...] = ()
     dimensions: int | None = None  # of embeddings
     pooling: Literal["mean", "cls", "last", "rank"] | None = None  # of embeddings and rerankers
     query_prefix: str = ""
     document_prefix: str = ""
     aliases: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its id and aliases, in lower case."""
+        return (self.id.lower(), *(alias.lower() for alias in self.aliases))
 
 
 class Catalog(Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,5 +117,11 @@ class Catalog(Struct, frozen=True, forbid_unknown_fields=True):
     models: tuple[ModelCard, ...]
 
     def find(self, name: str) -> ModelCard | None:
-        """The card of that id or alias."""
-        return next((card for card in self.models if name == card.id or name in card.aliases), None)
+        """The card of that id or alias, in any case of letters."""
+        wanted = name.lower()
+        return next((card for card in self.models if wanted in card.names), None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every id and alias, in lower case."""
+        return tuple(name for card in self.models for name in card.names)

@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgellm.assets import builtin_model, catalog_file
-from edgellm.catalog.load import load_catalog
+from edgellm.assets import builtin_model
+from edgellm.cli.catalogue import user_catalog
 from edgellm.config import Settings
 from edgellm.errors import ConfigError, PortInUse
 from edgellm.serving.router import Router, ServedModel
@@ -135,7 +135,7 @@ def served_model(spec: str, aliases: tuple[str, ...] = ()) -> ServedModel:
         ModelFileError: the file is absent or no GGUF.
     """
     if spec in ("", BUILTIN_ID) and not Path(spec or ".").is_file():
-        card = load_catalog(catalog_file()).find(BUILTIN_ID)
+        card = user_catalog().find(BUILTIN_ID)
         parser = card.parser if card else None
         return ServedModel(BUILTIN_ID, check_model_file(builtin_model()), aliases, parser)
     path = check_model_file(Path(spec).expanduser())
