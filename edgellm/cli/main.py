@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from edgellm.cli import chat, doctor, run, serve, tune
+from edgellm.cli import chat, doctor, plan, run, serve, tune
 from edgellm.cli.errors import UNEXPECTED, exit_code, show
 from edgellm.cli.output import put, say
 from edgellm.errors import EdgellmError
@@ -53,6 +53,7 @@ app.command("serve")(serve.serve)
 app.command("run")(run.run)
 app.command("chat")(chat.chat)
 app.command("doctor")(doctor.doctor)
+app.command("plan")(plan.plan)
 app.command("tune")(tune.tune)
 
 

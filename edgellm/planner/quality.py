@@ -1,0 +1,59 @@
+"""How good a model still is in a quantisation: points out of 100, on the catalogue's one scale.
+
+    score = published score - 18.7 x KLD ** 0.75
+
+KLD is the mean Kullback-Leibler divergence from the unquantised model, as llama.cpp publishes it
+for Llama-3-8B (tools/perplexity/README.md, with an importance matrix where there is a figure). The
+curve goes through the two end-task checks that mlx-lm publishes (BENCHMARKS.md, MMLU-Pro of
+Qwen3-4B-Instruct-2507 and Qwen3-30B-A3B-Instruct-2507): their mean loss is 0.2 points at 8 bits,
+0.4 at 6 and 2.6 at 4 plain bits, the curve's 0.1, 0.4 and 2.6. Where nothing is published, the
+nearest plain 4-bit format counts: nobody's format is taken to be better than what was measured.
+Not known: what a model of its own loses; small ones lose more than this says.
+"""
+
+from __future__ import annotations
+
+from edgellm.catalog.card import ModelCard, Variant
+
+_POINTS = 18.7
+_POWER = 0.75
+_PLAIN_4_BIT = 0.0719  # Q4_0
+_KLD = {
+    "F32": 0.0,
+    "F16": 0.0,
+    "BF16": 0.0,
+    "Q8_0": 0.00136,
+    "Q6_K": 0.00545,
+    "Q5_K_M": 0.0108,
+    "Q5_K_S": 0.0166,
+    "Q4_K_M": 0.0282,
+    "Q4_K_S": 0.032,
+    "IQ4_NL": 0.0357,
+    "IQ4_XS": 0.0363,
+    "Q4_1": 0.0717,
+    "Q4_0": _PLAIN_4_BIT,
+    "Q3_K_L": 0.0872,
+    "Q3_K_M": 0.0844,
+    "IQ3_M": 0.103,
+    "IQ3_XXS": 0.184,
+    "Q3_K_S": 0.228,
+    "IQ2_M": 0.326,
+    "Q2_K": 0.332,
+    "q0f16": 0.0,
+    "q0f32": 0.0,
+    "q4f16_1": _PLAIN_4_BIT,  # MLC: groups of 32 with a scale each, as Q4_0
+    "q4f32_1": _PLAIN_4_BIT,
+    "int4": _PLAIN_4_BIT,  # ORT-GenAI: blocks of 32 or 128
+    "a8w4": _PLAIN_4_BIT,  # Hailo: a scale for each channel
+    "Q4_0-QAT": _PLAIN_4_BIT,  # trained for it; how much that wins back is not published
+}
+
+
+def quantisation_loss(quant: str) -> float:
+    """Points that a model loses by it. An unknown format loses what plain 4 bits do."""
+    return _POINTS * float(_KLD.get(quant, _PLAIN_4_BIT) ** _POWER)
+
+
+def score(card: ModelCard, variant: Variant) -> float | None:
+    """Points of the model in that quantisation; None if nobody published any for the model."""
+    return None if card.quality is None else card.quality - quantisation_loss(variant.quant)
