@@ -103,7 +103,7 @@ def plan(
     profile, runtimes = _look(root)
     found = make_plan(profile, catalog, goal, runtimes, card_footprint)
     if isinstance(found, NoFit):
-        _show_no_fit(found, goal, output)
+        _show_no_fit(found, output)
         raise typer.Exit(1)
     _show(found, output)
 
@@ -129,12 +129,13 @@ def _kv_type(word: str) -> KVType:
     from edgellm.types import KVType
 
     try:
-        return msgspec.convert(word, KVType)
+        kind: KVType = msgspec.convert(word, KVType)
     except msgspec.ValidationError as error:
         known = ", ".join(get_args(KVType))
         raise ConfigError(
             f"--kv-type cannot be '{word}'.", f"It must be one of {known}."
         ) from error
+    return kind
 
 
 def _look(root: Path | None) -> tuple[HardwareProfile, tuple[Runtime, ...]]:

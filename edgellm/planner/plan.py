@@ -33,6 +33,7 @@ from edgellm.planner.goal import (
     DEFAULT_PARALLEL,
     READING_TOKENS_PER_SECOND,
     Candidate,
+    Code,
     Goal,
     NoFit,
     Plan,
@@ -42,7 +43,7 @@ from edgellm.planner.goal import (
     Verdict,
 )
 from edgellm.planner.rates import Known, decode_threads
-from edgellm.planner.reasons import main_bytes, reasons
+from edgellm.planner.reasons import reasons
 from edgellm.planner.room import shortage
 from edgellm.planner.runtime import Runtime
 from edgellm.planner.speed import Measured
@@ -110,10 +111,17 @@ def worth(candidate: Candidate, prefer: Prefer) -> float:
     weights = _WEIGHTS[prefer]
     times = max(candidate.tokens_per_second / READING_TOKENS_PER_SECOND, 1 / 64)
     halvings = max(0.0, log2(DEFAULT_CONTEXTS[0] / candidate.context))
-    gib = main_bytes(candidate) / 1024**3
+    gib = _precious_bytes(candidate) / 1024**3
     points = (candidate.score or 0.0) - halvings
     points += weights.speed * log2(min(times, weights.most_times))
     return points - (weights.memory * log2(gib) if weights.memory else 0.0)
+
+
+def _precious_bytes(candidate: Candidate) -> int:
+    """That others could use: all but what an NPU has for itself."""
+    device = candidate.place.device
+    is_npu = device is not None and device.kind == "npu"
+    return candidate.footprint.needed + (0 if is_npu else candidate.footprint.dedicated)
 
 
 def _least(goal: Goal) -> float:
@@ -163,7 +171,7 @@ def _lost(other: Candidate, chosen: Candidate, goal: Goal) -> Rejection:
     else:
         reason = f"{_standing(other)}; the choice {_standing(chosen)}"
     card, variant = other.card, other.variant
-    code = "speed" if is_slow else "rank"
+    code: Code = "speed" if is_slow else "rank"
     return Rejection(card.id, variant.backend, variant.quant, code, reason)
 
 
@@ -198,12 +206,14 @@ def _plan(chosen: Candidate, goal: Goal, here: Situation, rejected: tuple[Reject
 
 
 def _spend(chosen: Candidate, goal: Goal, here: Situation) -> tuple[int, Footprint]:
-    """What memory is left makes the cache larger, up to a whole context for each sequence."""
-    options = chosen.options
+    """What memory is left makes the cache larger, up to a whole context for each sequence; but
+    half of the main memory is left to others."""
+    options, room = chosen.options, chosen.room
+    half = replace(room, main_bytes=None if room.main_bytes is None else room.main_bytes // 2)
     if goal.parallel is None and options.parallel == DEFAULT_PARALLEL and goal.prefer != "memory":
         for times in (DEFAULT_PARALLEL, DEFAULT_PARALLEL // 2):
             more = replace(options, cells=options.context * times)
             footprint = here.estimate(chosen.card, chosen.variant, more, chosen.gpu_layers)
-            if not shortage(footprint, chosen.place, chosen.room):
+            if not shortage(footprint, chosen.place, half):
                 return more.cells, footprint
     return options.cells, chosen.footprint

@@ -14,7 +14,7 @@ from edgellm.planner.speed import Rate
 # Where nothing is measured and nothing known: a Raspberry Pi 5's. A slow guess is the safe one.
 _ASSUMED = Rate(10e9, 0.005, "assumed: 10 GB/s", is_least=True)
 # An engine that nobody measured on a device, against one that somebody did. On Jetson boards
-# llama.cpp reached 0.48 (AGX Orin), 0.57 (Thor) and 0.79 (Orin Nano) of the other engines' rate.
+# llama.cpp reached 0.48 (AGX Orin), 0.57 (Thor) and 0.7 to 0.9 (Orin Nano) of the other engines'.
 # An integrated GPU that nobody measured is rarely faster than its CPU, and often slower.
 _UNKNOWN_FACTOR = 0.6
 # Of a token on a CPU besides its bytes, where only the bandwidth was measured (facts: 0 to 1.9 ms

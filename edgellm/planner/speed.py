@@ -105,10 +105,9 @@ def split_tokens_per_second(
 ) -> float:
     """With a `share` (0..1) of the layers on a device and the others on the CPU."""
     read = bytes_per_token(card, variant, num_tokens)
-    seconds = above.seconds_per_token + below.seconds_per_token
-    seconds += share * read / above.bytes_per_second
-    seconds += (1 - share) * read / below.bytes_per_second
-    return _factor(card) / seconds
+    there = above.seconds_per_token + read / above.bytes_per_second
+    here = below.seconds_per_token + read / below.bytes_per_second
+    return _factor(card) / (share * there + (1 - share) * here)
 
 
 def prefill_tokens_per_second(card: ModelCard, rate: Rate) -> float | None:
