@@ -59,7 +59,7 @@ class PlanReport(Struct, frozen=True):
 def plan(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="A model of the catalogue. [default: any]"),
+        typer.Argument(metavar="MODEL", help="A model of the catalogue. [default: any]"),
     ] = None,
     context: Annotated[
         int | None, typer.Option(min=1, help="Tokens of one sequence. [default: up to 8192]")

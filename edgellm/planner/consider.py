@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from edgellm.catalog.card import ModelCard, Variant
 from edgellm.planner import speed
+from edgellm.planner.footprint import card_footprint, weight_bytes
 from edgellm.planner.goal import (
     DEFAULT_CONTEXTS,
     DEFAULT_PARALLEL,
@@ -88,33 +89,55 @@ def _at(
     goal: Goal,
     here: Situation,
 ) -> Candidate:
-    """On one device, with the first context that fits; else with the last, and what is missing."""
-    room = room_at(place, here.profile.memory)
+    """On one device: with the first context that fits; else with the last, and what is missing."""
     found = None
     for context in contexts:
-        options = _options(variant, context, goal)
-        for layers in _offloads(card, variant, place, options, room, here):
-            footprint = here.estimate(card, variant, options, layers)
-            found = Candidate(
-                card=card,
-                variant=variant,
-                place=place,
-                context=context,
-                options=options,
-                gpu_layers=layers,
-                footprint=footprint,
-                room=room,
-                rate=rate_of(here.profile, variant.backend, place.device, here.known),
-                score=score(card, variant),
-                shortage=shortage(footprint, place, room),
-            )
+        for found in _tries(place, card, variant, _options(variant, context, goal), here):
             if not found.shortage:
-                break
-        if found is not None and not found.shortage:
-            break
+                return _timed(found, here)
     assert found is not None  # there is a context, and a number of layers for it
-    tokens = min(USUAL_TOKENS, found.context)
-    return replace(found, tokens_per_second=predict(found, tokens, here))
+    return _timed(found, here)
+
+
+def _tries(
+    place: Place, card: ModelCard, variant: Variant, options: EngineOptions, here: Situation
+) -> Iterator[Candidate]:
+    """All layers on the device, then as many as it holds."""
+    room = room_at(place, here.profile.memory)
+    rate = rate_of(here.profile, variant.backend, place.device, here.known)
+    for layers in _offloads(card, variant, place, options, room, here):
+        is_hopeless = _is_hopeless(card, variant, place, layers, room)
+        estimate = card_footprint if is_hopeless else here.estimate
+        footprint = estimate(card, variant, options, layers)
+        yield Candidate(
+            card=card,
+            variant=variant,
+            place=place,
+            context=options.context,
+            options=options,
+            gpu_layers=layers,
+            footprint=footprint,
+            room=room,
+            rate=rate,
+            score=score(card, variant),
+            shortage=shortage(footprint, place, room),
+        )
+
+
+def _timed(candidate: Candidate, here: Situation) -> Candidate:
+    tokens = min(USUAL_TOKENS, candidate.context)
+    return replace(candidate, tokens_per_second=predict(candidate, tokens, here))
+
+
+def _is_hopeless(card: ModelCard, variant: Variant, place: Place, layers: int, room: Room) -> bool:
+    """The weights alone are too much. A tensor by tensor estimate takes milliseconds, hundreds of
+    times: it is kept for what may fit."""
+    weights = weight_bytes(card, variant)
+    if place.has_own_memory:
+        limit = room.device_bytes if layers > card.shape.layers else None
+    else:
+        limit = room.main_bytes
+    return limit is not None and weights > limit
 
 
 def predict(candidate: Candidate, num_tokens: int, here: Situation) -> float:

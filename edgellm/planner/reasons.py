@@ -10,8 +10,8 @@ from edgellm.planner.runtime import why_unused
 
 _AIM = {
     "quality": "the best quality",
-    "speed": "the most for a fast answer",
-    "memory": "the most for little memory",
+    "speed": "the best trade of quality for speed",
+    "memory": "the best trade of quality for memory",
 }
 
 

@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_refused_with_what_would(cli: Cli) -> None:
         (("--root", "nowhere"), "nowhere is not a folder"),
         (("--kv-type", "q7"), "--kv-type cannot be 'q7'"),
         (("--prefer", "beauty"), "beauty"),
-        (("--context", "0"), "0"),
+        (("--context", "0"), "--context"),
     ],
 )
 def test_mistakes(cli: Cli, arguments: tuple[str, ...], message: str) -> None:

@@ -6,11 +6,12 @@ from msgspec.structs import replace
 
 from edgellm.catalog.card import Catalog, ModelCard, ModelFile, Requires, Shape, Variant
 from edgellm.hardware.profile import Bandwidth, Device, HardwareProfile, Memory
-from edgellm.planner.footprint import card_footprint
+from edgellm.planner.footprint import Footprint, card_footprint
 from edgellm.planner.goal import Goal, NoFit, Plan
 from edgellm.planner.plan import plan
 from edgellm.planner.runtime import Runtime
 from edgellm.planner.speed import Measured
+from edgellm.types import EngineOptions
 
 GIB = 1024**3
 CPU_ONLY = (Runtime("llama_cpp"),)
@@ -127,11 +128,19 @@ def test_a_named_model_that_does_not_fit_is_refused_with_a_smaller_one() -> None
     found = make(Goal(model="large"), profile=tight)
     assert isinstance(found, NoFit)
     assert {r.model for r in found.rejected} == {"large"}
-    assert any(words.startswith("middle:") for words in found.suggestions)
+    assert any("next smaller model, middle:" in words for words in found.suggestions)
     forced = make(Goal(model="large", quant="Q4_K_M", is_forced=True), profile=tight)
     assert picked(forced) == "large:Q4_K_M"
     assert isinstance(forced, Plan)
     assert "It was forced" in forced.reasons[0]
+
+
+def test_where_no_single_change_helps_all_are_dropped() -> None:
+    tight = replace(BOARD, memory=Memory(8 * GIB, int(6.2 * GIB)))
+    found = make(Goal(context=30000, parallel=64), Catalog((LARGE,)), tight)
+    assert isinstance(found, NoFit)
+    (only,) = found.suggestions
+    assert only.startswith("without --context and --parallel, large:")
 
 
 def test_a_cgroup_leaves_less() -> None:
@@ -236,6 +245,21 @@ def test_what_was_measured_here_corrects_the_prediction() -> None:
     after = make(Goal(model="small", quant="Q4_K_M"), measured=(half,))
     assert isinstance(after, Plan)
     assert after.decode_tokens_per_second == before.decode_tokens_per_second / 2
+
+
+def test_only_what_may_fit_is_estimated() -> None:
+    asked = []
+
+    def estimate(
+        card: ModelCard, variant: Variant, options: EngineOptions, layers: int
+    ) -> Footprint:
+        asked.append((card.id, variant.quant))
+        return card_footprint(card, variant, options, layers)
+
+    found = plan(BOARD, CATALOG, Goal(), CPU_ONLY, estimate)
+    assert ("large", "Q8_0") not in asked
+    assert ("middle", "Q8_0") in asked
+    assert found == make()
 
 
 def test_a_plan_is_the_same_each_time() -> None:
