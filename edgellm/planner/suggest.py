@@ -18,7 +18,11 @@ def suggest(goal: Goal, here: Situation, best: Suggest) -> tuple[str, ...]:
     Args:
         best: what a goal would get, or None.
     """
-    found = [*_other_options(goal, best), *_other_models(goal, here, best)]
+    found = [
+        *_other_options(goal, best),
+        *_other_models(goal, here, best),
+        *_built_in(goal, here, best),
+    ]
     return tuple(f"{words} ({_figures(choice)})" for words, choice in found)
 
 
@@ -71,6 +75,15 @@ def _other_models(goal: Goal, here: Situation, best: Suggest) -> Iterator[tuple[
     choice = best(replace(goal, model=None, quant=""))
     if choice:
         yield f"without a name, {_name(choice)} would be picked", choice
+
+
+def _built_in(goal: Goal, here: Situation, best: Suggest) -> Iterator[tuple[str, Candidate]]:
+    """What comes with edgellm is tiny, and there already."""
+    for card in here.catalog.models:
+        if card.id != goal.model and any(variant.asset for variant in card.variants):
+            choice = best(Goal(model=card.id))
+            if choice:
+                yield f"the built-in model, {card.id}, fits", choice
 
 
 def _flag(flag: str, choice: Candidate) -> str:

@@ -143,6 +143,16 @@ def test_where_no_single_change_helps_all_are_dropped() -> None:
     assert only.startswith("without --context and --parallel, large:")
 
 
+def test_where_nothing_fits_the_built_in_model_does() -> None:
+    asset = Variant("llama_cpp", "F16", asset="tiny.gguf")
+    shape = replace(SMALL.shape, kv_bytes_per_token=3584, decode_params=0)
+    tiny = ModelCard("tiny", 6_000_000, 2048, "MIT", shape, (asset,))
+    docker = replace(BOARD, memory=Memory(8 * GIB, GIB // 2, limit_bytes=GIB // 2))
+    found = make(catalog=Catalog((tiny, *CATALOG.models)), profile=docker)
+    assert isinstance(found, NoFit)
+    assert found.suggestions[-1].startswith("the built-in model, tiny, fits")
+
+
 def test_a_cgroup_leaves_less() -> None:
     limited = replace(BOARD, memory=Memory(8 * GIB, int(1.9 * GIB), limit_bytes=2 * GIB))
     assert picked(make(profile=limited)).startswith(("small", "middle"))
