@@ -140,7 +140,8 @@ def _guesser(load: Load, backend: TokenBackend) -> Guesser | None:
 
 
 def _prefix_store(load: Load, backend: TokenBackend) -> PrefixStore | None:
-    from edgellm.engine.prefix_store import PrefixStore, file_digest
+    from edgellm.engine.prefix_store import PrefixStore
+    from edgellm.store.files import file_digest
 
     if not load.prefix_folder:
         return None

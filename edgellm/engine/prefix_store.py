@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,9 +17,9 @@ import msgspec
 from msgspec import Struct
 
 from edgellm.backends.base import State
+from edgellm.store.files import UNFINISHED, write_atomically
 
 SUFFIX = ".prefix"
-_UNFINISHED = ".part"
 _DIGEST_BYTES = 32
 
 
@@ -95,7 +94,7 @@ class PrefixStore:
         for path in self._folder.glob(f"{self._name_of_key()}-*{SUFFIX}"):
             if path not in kept:
                 path.unlink(missing_ok=True)
-        for path in self._folder.glob(f"*{_UNFINISHED}"):
+        for path in self._folder.glob(f"*{UNFINISHED}"):
             path.unlink(missing_ok=True)
         files = sorted(self._folder.glob(f"*{SUFFIX}"), key=lambda path: path.stat().st_mtime)
         others = [path for path in files if path not in kept]
@@ -107,18 +106,6 @@ class PrefixStore:
             path.unlink(missing_ok=True)
 
 
-def file_digest(path: Path) -> str:
-    """Tells one model file from another without reading all of it: its size, and 64 samples of
-    4 KiB, spread from the first byte to the last."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        for sample in range(64):
-            file.seek(max(0, size - 4096) * sample // 63)
-            digest.update(file.read(4096))
-    return digest.hexdigest()
-
-
 def _read(path: Path) -> Prefix | None:
     with contextlib.suppress(OSError, msgspec.DecodeError):
         data = path.read_bytes()
@@ -126,14 +113,3 @@ def _read(path: Path) -> Prefix | None:
         if hashlib.sha256(body).digest() == data[:_DIGEST_BYTES]:
             return msgspec.msgpack.decode(body, type=Prefix)
     return None
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Either the whole file is there afterwards, or the old state of the folder is."""
-    unfinished = path.with_suffix(_UNFINISHED)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 
 from edgellm import __version__
 from edgellm.config import Settings
-from edgellm.engine.prefix_store import file_digest, write_atomically
 from edgellm.hardware.profile import Cpu
+from edgellm.store.files import file_digest, write_atomically
 from edgellm.tuning.plan import Chosen
 from edgellm.tuning.search import Trial
 from edgellm.types import KVType
