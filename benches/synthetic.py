@@ -17,9 +17,10 @@ from pathlib import Path
 import gguf
 import numpy as np
 
+from benches._noise import noise
 from benches._shapes import SHAPES, Shape
 from benches._tokenizer import add_tokenizer, make_vocabulary
-from benches._weights import Weights
+from benches._weights import Tensor, Weights
 
 MODELS = Path(__file__).parent / "models"
 FORMAT = 1  # raised when the same seed gives other weights than before
@@ -40,19 +41,21 @@ def synthetic_model(name: str, quant: str = "Q4_K_M", seed: int = 0, folder: Pat
 def write_model(path: Path, name: str, shape: Shape, seed: int) -> None:
     """Write the matrices as F16, a tensor at a time."""
     vocabulary = make_vocabulary(shape.vocab)
-    tensors = list(Weights(shape, vocabulary, seed).tensors())
+    made = Weights(shape, vocabulary, seed).tensors() if shape.has_circuit else noise(shape, seed)
+    tensors = list(made)
     writer = gguf.GGUFWriter(path, shape.arch)
     _add_metadata(writer, f"synthetic {name}", shape)
     add_tokenizer(writer, vocabulary)
     for tensor in tensors:
-        kind = _kind(tensor.shape)
+        kind = _kind(tensor)
         size = int(np.prod(tensor.shape)) * kind.itemsize
         writer.add_tensor_info(tensor.name, tensor.shape, kind, size)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     for tensor in tensors:
-        parts = [part.astype(_kind(tensor.shape)) for part in tensor.make()]
+        kind = _kind(tensor)
+        parts = [part.astype(kind) for part in tensor.make()]
         writer.write_tensor_data(parts[0] if len(parts) == 1 else np.concatenate(parts))
     writer.close()
 
@@ -70,8 +73,10 @@ def quantise(source: Path, target: Path, quant: str) -> None:
         raise RuntimeError(f"llama.cpp cannot quantise {source} to {quant}")
 
 
-def _kind(shape: tuple[int, ...]) -> np.dtype[np.floating]:
-    return np.dtype(np.float16 if len(shape) > 1 else np.float32)
+def _kind(tensor: Tensor) -> np.dtype[np.floating]:
+    """As llama.cpp's converter does it: norms and the routers of experts keep their precision."""
+    is_small = len(tensor.shape) == 1 or "ffn_gate_inp" in tensor.name
+    return np.dtype(np.float32 if is_small else np.float16)
 
 
 def _add_metadata(writer: gguf.GGUFWriter, name: str, shape: Shape) -> None:
@@ -88,6 +93,21 @@ def _add_metadata(writer: gguf.GGUFWriter, name: str, shape: Shape) -> None:
     writer.add_rope_dimension_count(shape.head_dim)
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    if shape.window:
+        writer.add_sliding_window(shape.window)
+    if shape.experts:
+        writer.add_expert_count(shape.experts)
+        writer.add_expert_used_count(shape.experts_used)
+    if shape.arch == "granitemoe":
+        _add_granite_scales(writer)
+
+
+def _add_granite_scales(writer: gguf.GGUFWriter) -> None:
+    """Of Granite 3.1 1B A400M, as its maker published them."""
+    writer.add_embedding_scale(12.0)
+    writer.add_residual_scale(0.22)
+    writer.add_logit_scale(6.0)
+    writer.add_attention_scale(0.015625)
 
 
 def _replace(path: Path, write: Callable[[Path], None]) -> None:

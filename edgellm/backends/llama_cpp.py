@@ -26,16 +26,13 @@ from edgellm.backends.base import (
     Vocabulary,
     Work,
 )
+from edgellm.backends.llama_limits import can_cut, choose_limits
 from edgellm.backends.llama_sampler import SamplerChain
 from edgellm.backends.threads import usable_threads
 from edgellm.errors import EngineError, EngineLoadError
 from edgellm.protocol import ModelInfo
 from edgellm.types import EngineOptions, FlashAttention, KVType, Sampling, TokenLogprob
 
-BATCH_TOKENS = 512  # that a step takes, where nobody says
-KEPT_SLOTS = 32  # finished sequences that can be kept for their prefixes, where `can_cut`
-GUESSED_TOKENS = 32  # that one step can check, of all answers together
-DEFAULT_CONTEXT = 4096  # per sequence, where nobody says: long enough for a chat on a small board
 TINY_PARAMS = 50_000_000  # below, threads wait for each other longer than they compute
 GGML_TYPES: dict[KVType, int] = {
     "f32": 0,
@@ -358,29 +355,14 @@ class LlamaCppBackend:
     # -- loading --------------------------------------------------------------------------------
 
     def _choose_limits(self, options: EngineOptions) -> Limits:
-        trained: int = self._lib.llama_model_n_ctx_train(self._model)
-        context = options.context or min(trained, DEFAULT_CONTEXT)
-        can_cut = self._can_cut(options)
-        kept = KEPT_SLOTS + 1 if can_cut else 0  # else each would take a state of megabytes
-        slots = min(options.parallel + kept, self._lib.llama_max_parallel_sequences())
-        outputs = max(slots, options.parallel + GUESSED_TOKENS)
-        return Limits(
-            parallel=options.parallel,
-            num_slots=slots,
-            num_cells=max(options.cells or context * options.parallel, context),
-            context=context,
-            can_cut=can_cut,
-            outputs=outputs,
-            batch_tokens=max(options.batch_tokens or BATCH_TOKENS, outputs),
-        )
-
-    def _can_cut(self, options: EngineOptions) -> bool:
-        """A recurrent state has no way back. Nor has a window cache, though seq_rm says it does:
-        the cells that left the window are gone."""
-        return not (
-            self._lib.llama_model_is_recurrent(self._model)
-            or self._lib.llama_model_is_hybrid(self._model)
-            or (options.swa_cache == "window" and self._lib.llama_model_n_swa(self._model) > 0)
+        lib, model = self._lib, self._model
+        is_recurrent = lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model)
+        has_window = lib.llama_model_n_swa(model) > 0
+        return choose_limits(
+            options,
+            lib.llama_model_n_ctx_train(model),
+            can_cut=can_cut(options, is_recurrent=is_recurrent, has_window=has_window),
+            most_slots=lib.llama_max_parallel_sequences(),
         )
 
     def _create_context(self, options: EngineOptions) -> Any:
