@@ -132,6 +132,9 @@ class TokenBackend(Protocol):
     def state_key(self) -> str:
         """What the states of `get_state` depend on, besides the model's file."""
 
+    def state_bytes(self, slot: int) -> int:
+        """How large the state of `get_state` would be."""
+
     def get_state(self, slot: int) -> State:
         """All that a slot holds, for `set_state` of the same model, parameters and version."""
 

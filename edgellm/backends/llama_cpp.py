@@ -323,8 +323,11 @@ class LlamaCppBackend:
         kind = "whole" if limits.can_cut else "checkpoints"
         return f"{self._info.engine} {limits.num_cells} {limits.num_slots} {kind}"
 
+    def state_bytes(self, slot: int) -> int:
+        return int(self._lib.llama_state_seq_get_size(self._context, slot))
+
     def get_state(self, slot: int) -> State:
-        size = self._lib.llama_state_seq_get_size(self._context, slot)
+        size = self.state_bytes(slot)
         state = np.empty(size, np.uint8)  # not zeroed first: it may be 100 MB
         written = self._lib.llama_state_seq_get_data(self._context, _address(state), size, slot)
         return state[:written].data

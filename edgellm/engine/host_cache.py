@@ -52,16 +52,23 @@ class HostCache:
         self._num_matches[part.tokens] += part.num_matches
         return True
 
-    def add(self, part: Part, state: State) -> None:
-        """Keep a part; shorter pieces that it contains go."""
-        if len(state) > self._max_bytes:
-            return
+    def make_room(self, part: Part, num_bytes: int) -> bool:
+        """Let a part of that size be added, before its state is copied and takes memory as well;
+        False if it is larger than all that may be kept. Shorter pieces that it contains go."""
+        if num_bytes > self._max_bytes:
+            return False
         for piece in list(self._pieces.values()):
             is_inside = piece.begin >= part.begin and len(piece.tokens) <= len(part.tokens)
             if is_inside and part.tokens[: len(piece.tokens)] == piece.tokens:
                 self._drop(piece)
-        while self._num_bytes + len(state) > self._max_bytes:
+        while self._num_bytes + num_bytes > self._max_bytes:
             self._drop(next(iter(self._pieces.values())))
+        return True
+
+    def add(self, part: Part, state: State) -> None:
+        """Keep a part, if it is not too large."""
+        if not self.make_room(part, len(state)):
+            return
         self._pieces[part.tokens] = Piece(part.tokens, part.begin, state)
         self._num_matches[part.tokens] = part.num_matches
         self._num_bytes += len(state)

@@ -33,6 +33,9 @@ class Memory(Protocol):
     def forget(self, slot: int) -> None:
         """Drop all that a slot holds; cells that nobody else holds are free."""
 
+    def state_bytes(self, slot: int) -> int:
+        """How large the state of `get_state` would be."""
+
     def get_state(self, slot: int) -> State:
         """All that a slot holds."""
 
@@ -214,10 +217,14 @@ class KVCache:
         return True
 
     def _move_out(self, slot: int, host: HostCache) -> None:
-        """Copy what only this slot holds to main memory."""
+        """Copy what only this slot holds to main memory, where it may be that large."""
         for part in self._prefixes.parts(slot):
-            if not host.has(part):
-                host.add(part, self._copy(slot, part.begin, len(part.tokens)))
+            if host.has(part):
+                continue
+            self._memory.share(slot, self._spare, part.begin, len(part.tokens))
+            if host.make_room(part, self._memory.state_bytes(self._spare)):
+                host.add(part, self._memory.get_state(self._spare))
+            self._memory.forget(self._spare)
 
     def _copy(self, slot: int, begin: int, end: int) -> State:
         """The state of the positions [begin, end) of a slot."""

@@ -31,6 +31,7 @@ class NamedCells:
     def __init__(self) -> None:
         self.slots: dict[int, dict[int, tuple[int, int]]] = {n: {} for n in range(LIMITS.num_slots)}
         self.num_copied = 0  # tokens that came back from main memory
+        self.num_states = 0  # copies that took memory
         self._names = itertools.count()
 
     @property
@@ -57,9 +58,16 @@ class NamedCells:
     def forget(self, slot: int) -> None:
         self.slots[slot] = {}
 
+    def state_bytes(self, slot: int) -> int:
+        return len(self._state(slot))
+
     def get_state(self, slot: int) -> State:
+        self.num_states += 1
+        return memoryview(self._state(slot))
+
+    def _state(self, slot: int) -> bytes:
         held = {position: token for position, (_, token) in self.slots[slot].items()}
-        return memoryview(msgspec.msgpack.encode(held))
+        return msgspec.msgpack.encode(held)
 
     def set_state(self, slot: int, state: State) -> bool:
         assert not self.slots[slot]
@@ -194,3 +202,21 @@ def test_a_longer_piece_takes_the_place_of_those_inside_it() -> None:
     assert [reach for _, reach in host.cover((1, 2, 3, 4, 9), 3)] == [4]
     assert host.cover((1, 2, 3), 3) == []
     assert [piece.tokens for piece in host.hot()] == [(1, 2)]
+
+
+@pytest.mark.parametrize(("host_bytes", "copies"), [(10, False), (10_000, True)])
+def test_what_is_too_large_to_be_kept_is_not_copied_first(host_bytes: int, copies: bool) -> None:
+    memory = NamedCells()
+    cache = KVCache(memory, LIMITS, RadixCache(), HostCache(host_bytes))
+    run_one(cache, memory, list(range(8)))
+    assert cache.evict()
+    assert memory.num_cells == 0
+    assert (memory.num_states > 0) == copies
+
+
+def test_room_is_made_before_a_state_takes_memory() -> None:
+    host = HostCache(100)
+    host.add(Part((1, 2), 0, 0), memoryview(bytes(60)))
+    assert host.make_room(Part((3,), 0, 0), 50)
+    assert (len(host), host.num_bytes) == (0, 0)
+    assert not host.make_room(Part((3,), 0, 0), 101)
