@@ -62,7 +62,9 @@ def _matrix(name: str, shape: tuple[int, ...], seed: int) -> Tensor:
 def _parts(name: str, shape: tuple[int, ...], seed: int) -> Iterator[Array]:
     """Along the first dimension, so that no more than a few tens of MB are held at a time."""
     generator = np.random.default_rng([seed, *name.encode()])
-    step = max(1, _CHUNK_ROWS * shape[1] // int(np.prod(shape[1:]))) if len(shape) > 2 else _CHUNK_ROWS
+    step = (
+        max(1, _CHUNK_ROWS * shape[1] // int(np.prod(shape[1:]))) if len(shape) > 2 else _CHUNK_ROWS
+    )
     for begin in range(0, shape[0], step):
         count = min(step, shape[0] - begin)
         values: npt.NDArray[np.float32] = generator.standard_normal((count, *shape[1:]), np.float32)

@@ -9,7 +9,7 @@ what a GPU's driver takes for itself, and buffers of vision projectors beyond th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,10 +27,10 @@ from edgellm.types import EngineOptions
 MIB = 1024 * 1024
 PAGE_BYTES = 4096
 # Measured with `benches.plan_accuracy`: resident without a model, libraries included.
-SERVER_BYTES = 60 * MIB
-ENGINE_BYTES = 50 * MIB
-TOKEN_BYTES = 200  # of the tokenizer's tables, for each token of the vocabulary
-MERGE_BYTES = 200  # and for each of its merges
+SERVER_BYTES = 54 * MIB
+ENGINE_BYTES = 46 * MIB
+TOKEN_BYTES = 100  # of the tokenizer's tables, for each token of the vocabulary
+MERGE_BYTES = 84  # and for each of its merges
 CELL_BYTES = 100  # that the cache remembers of a cell: its position and its sequences
 # As the engine does it (`engine/__main__.py`).
 MOST_HOST_BYTES = 1024 * MIB
@@ -117,7 +117,7 @@ def limits_of(facts: ModelFacts, options: EngineOptions) -> Limits:
 def published(variant: Variant) -> Breakdown | None:
     """What a runtime takes of which only its maker's figures are known; None if there are none."""
     size = variant.memory_bytes or variant.size_bytes
-    if size is None:
+    if not size:
         return None
     if variant.backend == "hailo":  # its memory is its own
         return Breakdown(dedicated=size, runtime=SERVER_BYTES + ENGINE_BYTES)
@@ -141,12 +141,13 @@ def _engine(
     first = max(0, len(facts.layers) + 1 - gpu_layers)  # of the layers on the GPU
     here = [weight for weight in facts.weights if not _is_offloaded(weight, facts, first)]
     copied = _copied(here, options, environment, gpu_layers)
+    mapped = _mapped(here, copied, facts)
     caches = [_cache_bytes(facts, options, limits, layer) for layer in facts.layers]
     states = [4 * limits.num_slots * layer.state_values for layer in facts.layers]
     compute = compute_bytes(facts, options, limits)
     above = _offloaded_bytes(facts, first) + sum(caches[first:]) + sum(states[first:])
     return Breakdown(
-        weights=_mapped_bytes(here),
+        weights=sum(_pages(end - begin) for begin, end in mapped.values()),
         repacked=sum(weight.size_bytes for weight in copied),
         kv=sum(caches[:first]),
         state=sum(states[:first]),
@@ -154,7 +155,7 @@ def _engine(
         logits=4 * limits.num_slots * facts.vocab,
         runtime=SERVER_BYTES + ENGINE_BYTES + _bookkeeping(facts, limits),
         dedicated=above + compute if gpu_layers > 0 else 0,
-        reclaimable=_reclaimable_bytes(copied, facts),
+        reclaimable=_reclaimable_bytes(copied, mapped, facts),
     )
 
 
@@ -185,26 +186,43 @@ def _offloaded_bytes(facts: ModelFacts, first: int) -> int:
     return found
 
 
-def _mapped_bytes(weights: Iterable[Weight]) -> int:
-    """From the first to the last weight in use of each file, in whole pages: the rest is unmapped
-    once the model is loaded."""
-    begins: dict[int, int] = {}
-    ends: dict[int, int] = {}
-    for weight in weights:
-        begin = begins.get(weight.part, weight.offset)
-        begins[weight.part] = min(begin, weight.offset)
-        ends[weight.part] = max(ends.get(weight.part, 0), weight.offset + weight.size_bytes)
-    return sum(-(-(ends[p] - begins[p]) // PAGE_BYTES) * PAGE_BYTES for p in begins)
+def _mapped(
+    here: Iterable[Weight], copied: Collection[Weight], facts: ModelFacts
+) -> dict[int, tuple[int, int]]:
+    """For each file, from the first to the last weight that is used where it lies: what is before
+    and behind is unmapped once the model is loaded."""
+    found: dict[int, tuple[int, int]] = {}
+    names = {weight.name for weight in copied if not _is_looked_up(weight, facts)}
+    for weight in here:
+        if weight.name not in names:
+            end = weight.offset + weight.size_bytes
+            first, last = found.get(weight.part, (weight.offset, end))
+            found[weight.part] = min(first, weight.offset), max(last, end)
+    return found
 
 
-def _reclaimable_bytes(copied: Iterable[Weight], facts: ModelFacts) -> int:
-    """A tied embedding is copied as the output, but still looked up."""
-    return sum(w.size_bytes for w in copied if not (facts.is_tied and w.place == "input"))
+def _pages(size_bytes: int) -> int:
+    return -(-size_bytes // PAGE_BYTES) * PAGE_BYTES
 
 
-def _cache_bytes(
-    facts: ModelFacts, options: EngineOptions, limits: Limits, layer: Layer
+def _reclaimable_bytes(
+    copied: Iterable[Weight], mapped: dict[int, tuple[int, int]], facts: ModelFacts
 ) -> int:
+    """Originals that are still mapped, because others lie around them, and never read again."""
+    found = 0
+    for weight in copied:
+        begin, end = mapped.get(weight.part, (0, 0))
+        if begin <= weight.offset < end and not _is_looked_up(weight, facts):
+            found += weight.size_bytes
+    return found
+
+
+def _is_looked_up(weight: Weight, facts: ModelFacts) -> bool:
+    """A tied embedding is copied as the output, but read where it lies as well."""
+    return facts.is_tied and weight.place == "input"
+
+
+def _cache_bytes(facts: ModelFacts, options: EngineOptions, limits: Limits, layer: Layer) -> int:
     cells = num_cells(facts, options, limits, has_window=layer.has_window)
     return kv_bytes(layer, cells, options.kv_type)
 
