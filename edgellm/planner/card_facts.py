@@ -57,6 +57,7 @@ def facts_of_card(card: ModelCard, variant: Variant) -> ModelFacts:
     mix = _mix(variant.quant)
     weights = [*_ends(card.shape, mix), *_matrices(card.shape, mix)]
     weights += _unexplained(card, mix, weights)
+    weights = _with_idle_experts(card.shape, weights)
     weights.sort(key=lambda weight: (weight.layer, "norm" in weight.name))  # as they lie in files
     return ModelFacts(
         architecture=card.family,
@@ -96,7 +97,8 @@ def _ends(shape: Shape, mix: _Mix) -> list[Weight]:
     """The embedding first; a tied one has the output's type."""
     kind = mix.output if shape.tied else mix.most
     embedding = _weight("token_embd.weight", kind, shape.hidden, shape.vocab)
-    found = [replace(embedding, place="input", is_multiplied=shape.tied)]
+    share = 1.0 if shape.tied else 1 / shape.vocab
+    found = [replace(embedding, place="input", is_multiplied=shape.tied, read_share=share)]
     if not shape.tied:
         found.append(_weight("output.weight", mix.output, shape.hidden, shape.vocab))
     return found
@@ -141,6 +143,17 @@ def _unexplained(card: ModelCard, mix: _Mix, weights: list[Weight]) -> list[Weig
         _weight(f"blk.{layer}.others.weight", mix.most, shape.hidden, rows, layer)
         for layer in range(shape.layers)
     ]
+
+
+def _with_idle_experts(shape: Shape, weights: list[Weight]) -> list[Weight]:
+    """What a token reads of the unexplained: the rest of `decode_params`."""
+    others = [weight for weight in weights if ".others." in weight.name]
+    if not others or not shape.decode_params:
+        return weights
+    explained = sum(w.shape[0] * w.shape[1] * w.read_share for w in weights if w not in others)
+    size = sum(weight.shape[0] * weight.shape[1] for weight in others)
+    share = min(1.0, max(0.0, (shape.decode_params - explained) / size))
+    return [replace(w, read_share=share) if w in others else w for w in weights]
 
 
 def _placed(weights: list[Weight], size_bytes: int | None) -> tuple[Weight, ...]:

@@ -24,7 +24,8 @@ class Weight(Struct, frozen=True):
     layer: int = -1  # of `place` "layer"
     offset: int = 0  # in its file
     part: int = 0  # which file of a split model
-    is_multiplied: bool = True  # used by matrix products only, so that it may be repacked
+    is_multiplied: bool = True  # used by matrix products, so that it may be repacked
+    read_share: float = 1.0  # of it, for one token: a row of an embedding, some of the experts
 
 
 class Layer(Struct, frozen=True):

@@ -53,14 +53,17 @@ def facts_of_header(header: GGUFHeader) -> ModelFacts:
     names = _names_by_layer(header.tensors)
     vocab = _vocab(header, keys)
     layers = tuple(_layer(keys, index, num_layers, names[index]) for index in range(num_layers))
+    used = [layer.num_used_experts for layer in layers]
+    idle = 1 - max(used, default=0) / max(1, keys.number("expert_count"))
     is_tied = not any(tensor.name == "output.weight" for tensor in header.tensors)
+    weights = tuple(_weight(t, num_layers, idle, is_tied=is_tied) for t in header.tensors)
     return ModelFacts(
         architecture=header.architecture,
         width=keys.need("embedding_length"),
         vocab=vocab,
         context=keys.number("context_length"),
         layers=layers,
-        weights=tuple(_weight(tensor, num_layers, is_tied=is_tied) for tensor in header.tensors),
+        weights=weights,
         window=_window(keys),
         experts=keys.number("expert_count"),
         num_merges=_count(header, "tokenizer.ggml.merges"),
@@ -185,8 +188,10 @@ def _state_values(keys: _Keys) -> int:
     return looks_back * (inner + 2 * keys.number("ssm.group_count") * state) + inner * state
 
 
-def _weight(tensor: TensorInfo, num_layers: int, *, is_tied: bool) -> Weight:
+def _weight(tensor: TensorInfo, num_layers: int, idle: float, *, is_tied: bool) -> Weight:
+    """`idle`: the share of the experts that a token does not use."""
     match = _BLOCK.match(tensor.name)
+    is_multiplied = _is_multiplied(tensor, is_tied=is_tied)
     layer = int(match[1]) if match else -1
     return Weight(
         name=tensor.name,
@@ -197,8 +202,15 @@ def _weight(tensor: TensorInfo, num_layers: int, *, is_tied: bool) -> Weight:
         layer=layer,
         offset=tensor.offset,
         part=tensor.part,
-        is_multiplied=_is_multiplied(tensor, is_tied=is_tied),
+        is_multiplied=is_multiplied,
+        read_share=_read_share(tensor, idle, is_multiplied=is_multiplied),
     )
+
+
+def _read_share(tensor: TensorInfo, idle: float, *, is_multiplied: bool) -> float:
+    if tensor.name.startswith(_LOOKED_UP) and not is_multiplied:
+        return 1 / max(1, tensor.shape[-1])
+    return 1 - idle if "_exps." in tensor.name else 1.0
 
 
 def _place(name: str, layer: int, num_layers: int) -> Place:

@@ -73,7 +73,7 @@ def test_a_card_predicts_what_the_file_does(
         assert guessed.kv == known.kv
         assert guessed.weights == pytest.approx(known.weights, rel=0.08)  # the tokenizer
         assert guessed.repacked == pytest.approx(known.repacked, rel=0.5 if "moe" in name else 0.3)
-        assert guessed.total == pytest.approx(known.total, rel=0.02)
+        assert guessed.total == pytest.approx(known.total, rel=0.03)
 
 
 def test_the_built_in_models_card_describes_its_file() -> None:
