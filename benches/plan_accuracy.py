@@ -4,8 +4,8 @@
 
 Each case of memory starts `edgellm serve` on a random-weight model of a real shape, fills every
 cell of its KV cache with the prompts of all sequences at once, and reads the peak that the kernel
-noted of server and engine (VmHWM). Each case of speed times single answers, and between them how fast
-this machine reads its memory. What was predicted comes from the file's header alone.
+noted of server and engine (VmHWM). Each case of speed times single answers, and between them how
+fast this machine reads its memory. What was predicted comes from the file's header alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import statistics
 import sys
 import tempfile
@@ -49,7 +50,7 @@ QUANTS = ("Q4_K_M", "Q8_0", "Q4_0")
 CACHE_RAM = 1  # MiB: what it would hold depends on the requests, not on the model
 ANSWER_TOKENS = 16  # of each sequence that fills the cache
 FIRST_TOKEN = 1000  # of those that mean text
-SPEED_PROMPT, SPEED_TOKENS, SPEED_ROUNDS = 32, 48, 5
+SPEED_PROMPT, SPEED_TOKENS, SPEED_ROUNDS = 32, 32, 7
 MIB = 1024 * 1024
 
 
@@ -67,7 +68,9 @@ class Result(NamedTuple):
     case: Case
     predicted: float
     measured: float
+    facts: ModelFacts
     parts: Breakdown = Breakdown()
+    bandwidth: float = 0.0  # bytes per second, of a case of speed
 
     @property
     def error(self) -> float:
@@ -106,21 +109,31 @@ def measure_memory(case: Case, path: Path, facts: ModelFacts, device: Environmen
         asyncio.run(fill(server, case))
         (engine,) = psutil.Process(server.pid).children()
         peak = _peak_bytes(server.pid) + _peak_bytes(engine.pid)
-    return Result(case, predicted.total, peak, predicted)
+    return Result(case, predicted.total, peak, facts, predicted)
 
 
 def measure_speed(case: Case, path: Path, facts: ModelFacts, _device: Environment) -> Result:
-    """The medians of pairs: reading memory, and an answer right after it."""
+    """The medians of several rounds; `predicted` with the bandwidth between them."""
     with serving(case, path) as server:
-        asyncio.run(answer_speed(server, SPEED_ROUNDS))  # the first ones warm up
-        pairs = [
+        asyncio.run(answer_speed(server, SPEED_ROUNDS))  # warms up
+        rounds = [
             (read_bandwidth(), asyncio.run(answer_speed(server, seed)))
             for seed in range(SPEED_ROUNDS)
         ]
-    seen = SPEED_PROMPT + SPEED_TOKENS // 2
-    predicted = [decode_tokens_per_second(facts, speed, seen) for speed, _ in pairs]
-    measured = [speed for _, speed in pairs]
-    return Result(case, statistics.median(predicted), statistics.median(measured))
+    bandwidth, speed = (statistics.median(values) for values in zip(*rounds, strict=True))
+    return Result(case, _predicted_speed(facts, bandwidth), speed, facts, bandwidth=bandwidth)
+
+
+def with_one_bandwidth(results: Sequence[Result]) -> list[Result]:
+    """As a device has one, which a plan knows: the median of all cases'."""
+    bandwidth = statistics.median(result.bandwidth for result in results)
+    return [
+        result._replace(predicted=_predicted_speed(result.facts, bandwidth)) for result in results
+    ]
+
+
+def _predicted_speed(facts: ModelFacts, bandwidth: float) -> float:
+    return decode_tokens_per_second(facts, bandwidth, SPEED_PROMPT + SPEED_TOKENS // 2)
 
 
 @contextlib.contextmanager
@@ -154,10 +167,11 @@ async def _complete(client: httpx.AsyncClient, server: Running, index: int, leng
 
 
 async def answer_speed(server: Running, seed: int) -> float:
-    """Tokens per second of one answer alone, after its first token."""
+    """Tokens per second of one answer alone, by the median time between two of them."""
     async with Client(server.url, server.model) as client:
         answer = await client.complete(Writer(seed).text(SPEED_PROMPT), SPEED_TOKENS)
-    return answer.decode_tokens_per_second
+    gaps = [later - earlier for earlier, later in itertools.pairwise(answer.arrivals)]
+    return 1 / statistics.median(gaps)
 
 
 def _peak_bytes(pid: int) -> int:
@@ -170,7 +184,7 @@ def _peak_bytes(pid: int) -> int:
 def summary(results: Sequence[Result]) -> dict[str, float]:
     errors = [result.error for result in results]
     return {
-        "cases": len(errors),
+        "num_cases": len(errors),
         "median_error": statistics.median(map(abs, errors)),
         "worst_error": max(map(abs, errors)),
         "lowest": min(errors),
@@ -183,7 +197,7 @@ def report(part: str, results: Sequence[Result]) -> None:
     print_table((*head, f"predicted {unit}", f"measured {unit}", "error"), _rows(results, scale))
     found = summary(results)
     print(
-        f"{part}: {found['cases']} cases, median error {found['median_error']:.1%}, worst "
+        f"{part}: {found['num_cases']} cases, median error {found['median_error']:.1%}, worst "
         f"{found['worst_error']:.1%}, lowest {found['lowest']:+.1%}"
     )
 
@@ -196,10 +210,10 @@ def _rows(results: Iterable[Result], scale: float) -> Iterator[tuple[object, ...
 
 def _plain(result: Result) -> dict[str, object]:
     parts = {name: getattr(result.parts, name) for name in result.parts.__struct_fields__}
-    used = {name: size for name, size in parts.items() if size}
-    return {**result.case._asdict(), "predicted": result.predicted, "measured": result.measured} | (
-        {"parts": used} if used else {}
-    )
+    figures = {**result.case._asdict(), "predicted": result.predicted, "measured": result.measured}
+    if result.bandwidth:
+        return {**figures, "bytes_per_second": result.bandwidth}
+    return {**figures, "parts": {name: size for name, size in parts.items() if size}}
 
 
 PARTS = {"memory": (memory_cases, measure_memory), "speed": (speed_cases, measure_speed)}
@@ -220,8 +234,10 @@ def main() -> None:
                 path = synthetic_model(case.shape, case.quant, folder=options.folder)
                 results.append(measure(case, path, facts_of_header(read_header(path)), device))
                 print(f"{results[-1].error:+.1%}", *case, file=sys.stderr, flush=True)
+        if part == "speed":
+            results = with_one_bandwidth(results)
         report(part, results)
-        found[part] = {"cases": [_plain(result) for result in results], **summary(results)}
+        found[part] = {**summary(results), "cases": [_plain(result) for result in results]}
     print_json("plan_accuracy", {"cache_ram": CACHE_RAM, "answer_tokens": ANSWER_TOKENS}, found)
 
 

@@ -125,7 +125,8 @@ def _layer(keys: _Keys, index: int, num_layers: int, names: list[str]) -> Layer:
     has_window = _has_window(keys, index)
     is_recurrent = any(name.startswith(_RECURRENT) for name in names)
     has_attention = "attn_output" in names or not is_recurrent
-    keeps = has_attention and index < num_layers - keys.number("attention.shared_kv_layers")
+    num_own = num_layers - keys.number("attention.shared_kv_layers")
+    keeps = has_attention and index < num_own and keys.number("attention.causal", default=1)
     heads = keys.number("attention.head_count", layer=index) if has_attention else 0
     kv_heads = keys.number("attention.head_count_kv", heads, index) if keeps else 0
     lengths = [_head_length(keys, kind, has_window=has_window) for kind in ("key", "value")]

@@ -1,8 +1,8 @@
 """What an answer's next token costs: the bytes that it touches, and what reading them takes.
 
 Decode of one sequence reads every weight that the token uses, and the keys and values of all tokens
-before it, once; arithmetic hides behind it on anything that is not a very small core. Not known:
-several sequences at a time, prompts, and how fast this device reads, which is measured.
+before it, once. Not known: several sequences at a time, prompts, types of weights that this CPU
+unpacks slowly, and how fast it reads, which is measured.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 from edgellm.planner.facts import ModelFacts
 from edgellm.planner.memory import kv_bytes
 
-# Measured on x86 with `benches.plan_accuracy`: what a step takes apart from reading.
+# Measured on x86 with `benches.plan_accuracy`. What a step takes apart from reading:
 STEP_SECONDS = 0.001  # sampling, the text, its way to the client
 LAYER_SECONDS = 0.00006  # of a layer: threads wait for each other after each operation
+READ_SHARE = 0.7  # of the rate of a loop that only reads: decode unpacks and multiplies as well
 
 
 def decode_bytes(facts: ModelFacts, num_tokens: int, kv_type: str = "f16") -> int:
@@ -33,6 +34,7 @@ def decode_bytes(facts: ModelFacts, num_tokens: int, kv_type: str = "f16") -> in
 def decode_tokens_per_second(
     facts: ModelFacts, bytes_per_second: float, num_tokens: int = 0, kv_type: str = "f16"
 ) -> float:
-    """Of one sequence alone, on a device that reads its memory that fast."""
+    """Of one sequence alone, on a device whose cores together can read memory that fast."""
     overhead = STEP_SECONDS + LAYER_SECONDS * len(facts.layers)
-    return 1 / (overhead + decode_bytes(facts, num_tokens, kv_type) / bytes_per_second)
+    reading = decode_bytes(facts, num_tokens, kv_type) / (READ_SHARE * bytes_per_second)
+    return 1 / (overhead + reading)

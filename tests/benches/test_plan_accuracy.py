@@ -1,4 +1,4 @@
-"""The bench of predictions: its arithmetic, and one whole case on a model that is made in a second."""
+"""The bench of predictions: its arithmetic, and one whole case on a model made in a second."""
 
 from __future__ import annotations
 
@@ -16,23 +16,27 @@ from benches.plan_accuracy import (
     report,
     speed_cases,
     summary,
+    with_one_bandwidth,
 )
 from benches.synthetic import synthetic_model
+from edgellm.planner.facts import ModelFacts
 from edgellm.planner.header_facts import facts_of_header
 from edgellm.store.gguf_header import read_header
 
+NONE = ModelFacts("llama", 64, 100, 4096, (), ())
+
 
 def test_errors_are_relative_and_the_lowest_is_named() -> None:
-    results = [Result(Case("a", "F16"), predicted, 100) for predicted in (98, 103, 110)]
+    results = [Result(Case("a", "F16"), predicted, 100, NONE) for predicted in (98, 103, 110)]
     found = summary(results)
-    assert found["cases"] == 3
+    assert found["num_cases"] == 3
     assert found["median_error"] == pytest.approx(0.03)
     assert found["worst_error"] == pytest.approx(0.10)
     assert found["lowest"] == pytest.approx(-0.02)
 
 
 def test_the_table_tells_every_case(capsys: pytest.CaptureFixture[str]) -> None:
-    results = [Result(Case("gemma", "Q8_0", 2048, 8, "q8_0"), 2 * 2**20, 1 * 2**20)]
+    results = [Result(Case("gemma", "Q8_0", 2048, 8, "q8_0"), 2 * 2**20, 1 * 2**20, NONE)]
     report("memory", results)
     table = capsys.readouterr().out
     assert "gemma" in table
@@ -58,3 +62,8 @@ def test_a_small_models_memory_is_predicted(tmp_path: Path) -> None:
     result = measure_memory(Case("tiny-gemma", "Q4_0", 256, 2), path, facts, environment())
     assert result.predicted == result.parts.total
     assert -0.02 < result.error < 0.15  # libraries are most of it
+
+
+def test_a_device_has_one_bandwidth() -> None:
+    results = [Result(Case("a", "F16"), 0, 100, NONE, bandwidth=b) for b in (1e9, 9e9, 2e9)]
+    assert len({result.predicted for result in with_one_bandwidth(results)}) == 1

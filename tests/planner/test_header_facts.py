@@ -124,6 +124,13 @@ def test_the_last_layers_may_use_the_caches_of_others() -> None:
     assert all(layer.heads for layer in facts.layers)
 
 
+def test_an_encoder_keeps_nothing() -> None:
+    keys: dict[str, Value] = {"attention__head_count": 12, "attention__causal": False}
+    facts = facts_of_header(header("bert", plain(2), **keys))
+    assert [layer.heads for layer in facts.layers] == [12, 12]
+    assert kv_per_token(facts) == [0, 0]
+
+
 def test_compressed_attention_keeps_keys_only() -> None:
     keys: dict[str, Value] = {
         "attention__head_count": 16,
