@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import struct
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import gguf
+import httpx
 import numpy as np
 import pytest
 
@@ -263,3 +266,44 @@ def test_a_file_that_is_not_there_or_is_a_folder_is_an_error(tmp_path: Path) -> 
         check(tmp_path / "nothing.gguf")
     with pytest.raises(ModelFileError, match="cannot be read"):
         check(tmp_path)
+
+
+class _Ranges(BaseHTTPRequestHandler):
+    """Serves one file by ranges, as hubs do; `sent` counts the bytes."""
+
+    data = b""
+    sent = 0
+
+    def do_GET(self) -> None:
+        begin, end = map(int, self.headers["Range"].removeprefix("bytes=").split("-"))
+        piece = self.data[begin : end + 1]
+        type(self).sent += len(piece)
+        self.send_response(206 if piece else 416)
+        self.send_header("Content-Length", str(len(piece)))
+        self.end_headers()
+        self.wfile.write(piece)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_header_is_read_over_http_without_the_tensors(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.gguf", num_tokens=200_000)
+    _Ranges.data, _Ranges.sent = path.read_bytes(), 0
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Ranges)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with httpx.Client(trust_env=False) as client:
+
+            def read(start: int, length: int) -> bytes:
+                span = {"Range": f"bytes={start}-{start + length - 1}"}
+                response = client.get(f"http://127.0.0.1:{server.server_port}/a", headers=span)
+                return response.content if response.status_code == 206 else b""
+
+            assert parse_header(read) == read_header(path)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert _Ranges.sent < len(_Ranges.data) / 2
