@@ -11,6 +11,16 @@
     │   ├── EngineBusy          the queue is full, or the server is shutting down
     │   └── EngineCrashed       the process died, or broke the protocol
     ├── ModelFileError          a path that is not a model
+    ├── StoreError              fetching or keeping model files
+    │   ├── DownloadFailed      the network, or a remote that failed; another try may help
+    │   │   └── TooManyRequests
+    │   ├── AccessDenied        a login or a licence's acceptance is missing
+    │   ├── RemoteNotFound      no such repository, revision or file
+    │   ├── DigestMismatch      the content is not what it has to be; it was moved aside
+    │   ├── DiskFull            the disk has, or would have, no room
+    │   ├── FolderUnusable      the models' folder cannot be read or written
+    │   ├── ModelInUse          another process has the model open
+    │   └── PullCancelled       somebody asked to stop; what came is kept
     ├── ConfigError             a flag, a variable or a line of config.toml
     ├── PortInUse
     └── ServerUnreachable       what our own HTTP client meets
@@ -102,6 +112,52 @@ class EngineCrashed(EngineError):
 
 class ModelFileError(EdgellmError):
     """A path that does not lead to a readable GGUF file."""
+
+
+class StoreError(EdgellmError):
+    """Model files cannot be fetched or kept."""
+
+
+class DownloadFailed(StoreError):
+    """The network or the remote failed. What came is kept: another try goes on from there."""
+
+
+class TooManyRequests(DownloadFailed):
+    """The remote wants us to wait; `retry_after_seconds` is None where it does not say how long."""
+
+    def __init__(
+        self, message: str, hint: str = "", *, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message, hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class AccessDenied(StoreError):
+    """The remote gives this to those only who log in, or who accepted a licence."""
+
+
+class RemoteNotFound(StoreError):
+    """The repository, the revision or the file does not exist, or is not shown to us."""
+
+
+class DigestMismatch(StoreError):
+    """A file is not what its digest says. It was moved aside and is never loaded."""
+
+
+class DiskFull(StoreError):
+    """The disk has too little room, or the file system cannot hold a file of that size."""
+
+
+class FolderUnusable(StoreError):
+    """The folder of the models cannot be read or written."""
+
+
+class ModelInUse(StoreError):
+    """Another process serves the model, or changes it just now."""
+
+
+class PullCancelled(StoreError):
+    """A pull was asked to stop. What came is kept."""
 
 
 class ConfigError(EdgellmError):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 UNFINISHED = ".part"
+_CHUNK_BYTES = 1 << 20
+_NO_LINKS = {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EACCES}
 
 
 def file_digest(path: Path) -> str:
@@ -23,10 +30,52 @@ def file_digest(path: Path) -> str:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Either the whole file is there afterwards, or the old state of the folder is."""
-    unfinished = path.with_suffix(UNFINISHED)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut; only their contents did, so far."""
+    with contextlib.suppress(OSError):  # not every file system lets a folder be synced
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_through(file: IO[bytes], take: Callable[[bytes], object]) -> int:
+    """Give all that is left of a file to `take`, piece by piece; returns the number of bytes."""
+    total = 0
+    while piece := file.read(_CHUNK_BYTES):
+        take(piece)
+        total += len(piece)
+    return total
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name of the same bytes, or a copy of them where there are no hard links.
+
+    Raises:
+        OSError: the disk is full, or a file cannot be read or written.
+    """
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source.resolve())  # of the file itself, not of a symbolic link
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        unfinished = target.with_name(target.name + UNFINISHED)
+        try:
+            shutil.copyfile(source, unfinished)
+            with unfinished.open("rb") as file:
+                os.fsync(file.fileno())
+            unfinished.replace(target)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise

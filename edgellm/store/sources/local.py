@@ -1,10 +1,13 @@
-"""Model files that the user names by a path: found unfit before an engine is started for them."""
+"""Models that the user names by a path: found unfit before an engine starts, or taken in."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from edgellm.errors import ModelFileError
+from edgellm.store.gguf_names import split_of
+from edgellm.store.model import RemoteFile, Wanted, checked_path
+from edgellm.store.remote import Remote, Resolved
 
 GGUF_MAGIC = b"GGUF"
 MIN_BYTES = 32  # magic, version, two counts, and at least one entry
@@ -48,3 +51,56 @@ def _neighbour_hint(path: Path) -> str:
     files = sorted(path.parent.glob("*.gguf")) if path.parent.is_dir() else []
     names = ", ".join(file.name for file in files[:5])
     return f"In {path.parent} there are: {names}." if names else "Check the path."
+
+
+def resolve(path: Path) -> tuple[Wanted, Resolved]:
+    """A model of this device to take into the store: a GGUF file, all parts of it, or a folder.
+
+    Raises:
+        ModelFileError: it is neither.
+    """
+    if path.is_dir() and not list(path.glob("*.gguf")):
+        base, files = path.resolve(), _files_below(path.resolve())
+        if not files:
+            raise ModelFileError(f"The folder {path} is empty.")
+    else:
+        checked = check_model_file(path)
+        base, files = checked.parent, _parts(checked)
+    remotes = tuple(_remote(file, base) for file in files)
+    name = base.name if path.is_dir() else files[0].stem
+    pieces = tuple(RemoteFile(remote.path, remote.size_bytes) for remote in remotes)
+    return Wanted(name, f"file:{base}", pieces), Resolved(remotes)
+
+
+def _remote(file: Path, base: Path) -> Remote:
+    stat = file.stat()
+    path = checked_path(file.relative_to(base).as_posix())
+    return Remote(
+        path, local=file, size_bytes=stat.st_size, etag=str(stat.st_mtime_ns), what=str(file)
+    )
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """The one that a runtime opens first comes first, where it is known by its name."""
+    first = ("mlc-chat-config.json", "genai_config.json")
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return sorted(found, key=lambda path: path.name not in first)
+
+
+def _parts(file: Path) -> list[Path]:
+    """Of a split GGUF, all of them; the first is the one to open.
+
+    Raises:
+        ModelFileError: one is missing.
+    """
+    split = split_of(file.name)
+    if split is None:
+        return [file]
+    parts = [file.with_name(name) for name in split.names]
+    missing = [part.name for part in parts if not part.is_file()]
+    if missing:
+        raise ModelFileError(
+            f"{file.name} is one of {split.count} parts, and {', '.join(missing[:3])} is missing.",
+            f"Put all parts into {file.parent}.",
+        )
+    return parts
