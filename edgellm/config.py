@@ -31,6 +31,7 @@ _MEANING = {
     "host": "an address to listen on, such as 127.0.0.1 or 0.0.0.0",
     "port": "a whole number from 0 (picks a free one) to 65535",
     "model": "the path of a GGUF file, or empty for the built-in model",
+    "models_folder": "a folder, or empty for the one in the data folder",
     "context": "a whole number of tokens, 0 for the model's own",
     "parallel": "a whole number from 1 to 256",
     "kv_tokens": "a whole number of tokens, 0 for context times parallel",
@@ -57,6 +58,7 @@ class Settings(Struct, frozen=True):
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     model: str = ""  # a path; empty = the built-in model
+    models_folder: str = ""  # where models are kept; empty = `models` in the data folder
     context: Annotated[int, Meta(ge=0)] = (
         0  # tokens of one sequence; 0 = the model's own, up to 4096
     )

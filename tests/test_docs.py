@@ -27,7 +27,23 @@ def test_every_setting_is_in_the_table_with_its_flag_and_variable() -> None:
         assert flag == "MODEL.gguf" or flag.removeprefix("--").replace("-", "_") + ": " in serve
 
 
-@pytest.mark.parametrize("command", ["serve", "run", "chat", "doctor", "plan", "tune"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "serve",
+        "run",
+        "chat",
+        "doctor",
+        "plan",
+        "tune",
+        "pull",
+        "list",
+        "show",
+        "rm",
+        "verify",
+        "du",
+    ],
+)
 def test_every_command_has_an_example(command: str) -> None:
     assert f"edgellm {command}" in README
 

@@ -2,6 +2,7 @@
 
 1  something unexpected           3    the engine or the loading of a model
 2  usage, settings, model file    4    no server        5  port in use       130  Ctrl-C
+6  fetching or keeping a model
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from edgellm.errors import (
     EngineError,
     ModelFileError,
     PortInUse,
+    PullCancelled,
     RequestError,
     ServerUnreachable,
+    StoreError,
 )
 
 UNEXPECTED = 1
@@ -27,6 +30,8 @@ _EXIT_CODES: tuple[tuple[type[EdgellmError], int], ...] = (
     (EngineError, 3),
     (ServerUnreachable, 4),
     (PortInUse, 5),
+    (PullCancelled, INTERRUPTED),
+    (StoreError, 6),
 )
 
 

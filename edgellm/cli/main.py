@@ -13,8 +13,22 @@ from typing import Annotated
 
 import typer
 
-from edgellm.cli import chat, doctor, plan, run, serve, tune
-from edgellm.cli.errors import UNEXPECTED, exit_code, show
+from edgellm.cli import (
+    chat,
+    doctor,
+    du,
+    list_models,
+    plan,
+    pull,
+    rm,
+    run,
+    serve,
+    show,
+    tune,
+    verify,
+)
+from edgellm.cli.errors import UNEXPECTED, exit_code
+from edgellm.cli.errors import show as show_error
 from edgellm.cli.output import put, say
 from edgellm.errors import EdgellmError
 
@@ -55,6 +69,12 @@ app.command("chat")(chat.chat)
 app.command("doctor")(doctor.doctor)
 app.command("plan")(plan.plan)
 app.command("tune")(tune.tune)
+app.command("pull")(pull.pull)
+app.command("list")(list_models.list_models)
+app.command("show")(show.show)
+app.command("rm")(rm.rm)
+app.command("verify")(verify.verify)
+app.command("du")(du.du)
 
 
 def main() -> None:
@@ -73,7 +93,7 @@ def _invoke() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except EdgellmError as error:
-        show(error)
+        show_error(error)
         return exit_code(error)
     except Exception as error:  # noqa: BLE001  (the process's edge)
         _show_unexpected(error)

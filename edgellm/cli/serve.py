@@ -26,6 +26,10 @@ def serve(
         str | None,
         typer.Argument(metavar="MODEL.gguf", help="A GGUF file. [default: the built-in model]"),
     ] = None,
+    models_folder: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Where models are kept. [default: the data folder]"),
+    ] = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")
     ] = None,
@@ -123,6 +127,7 @@ def serve(
     started = time.monotonic()
     flags = {
         "model": model,
+        "models_folder": models_folder,
         "host": host,
         "port": port,
         "context": context,

@@ -1,0 +1,158 @@
+"""`edgellm show MODEL`: what the catalogue knows of a model, and what of it is here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from msgspec import Struct
+
+from edgellm.cli.list_models import Row, builtin, row
+from edgellm.cli.output import Format, format_bytes, put, put_json, table
+from edgellm.cli.store import CONFIG_HELP, card_of, find_local, open_catalog, open_store, wanted_of
+
+if TYPE_CHECKING:
+    from edgellm.catalog.card import ModelCard, Variant
+    from edgellm.store.reference import HubReference
+    from edgellm.store.store import Store
+
+
+class Offer(Struct, frozen=True):
+    """A variant. `local` is None until it is pulled; sizes are None where nobody said them."""
+
+    quant: str
+    backend: str
+    files: tuple[str, ...]
+    source: str
+    size_bytes: int | None = None
+    requires: str = ""
+    local: Row | None = None
+
+
+class Shown(Struct, frozen=True):
+    """What `--format json` prints."""
+
+    id: str
+    offers: tuple[Offer, ...]
+    name: str = ""
+    description: str = ""
+    params: int | None = None
+    context: int | None = None
+    licence: str = ""
+    commercial: bool | None = None
+    features: tuple[str, ...] = ()
+
+
+def show(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model's name, hf:OWNER/REPO, or a local one.")
+    ],
+    output: Annotated[Format, typer.Option("--format", help="human or json.")] = Format.human,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help=CONFIG_HELP)] = None,
+) -> None:
+    """Show a model: its facts and licence, its variants, and which of them are here."""
+    shown = look(open_store(config), model)
+    if output is Format.json:
+        put_json(shown)
+    else:
+        put(render(shown))
+
+
+def look(store: Store, name: str) -> Shown:
+    """Everything that is known under a name. Only an `hf:` name asks the network.
+
+    Raises:
+        EdgellmError: nothing is known under it, or the hub refuses.
+    """
+    from edgellm.store.reference import CardReference, HubReference, parse
+
+    reference = parse(name)
+    catalog = open_catalog()
+    if isinstance(reference, CardReference) and catalog.find(reference.id):
+        return _of_card(store, card_of(catalog, reference.id))
+    found = find_local(store, name)
+    if found is not None:
+        there = row(found)
+        paths = tuple(file.path for file in found.manifest.files)
+        offer = Offer(there.quant, there.backend, paths, there.source, there.size_bytes, "", there)
+        return Shown(found.name, (offer,), licence=found.manifest.licence)
+    if isinstance(reference, HubReference):
+        return _of_repository(store, reference)
+    return _of_card(store, card_of(catalog, name))  # which says that there is none
+
+
+def render(shown: Shown) -> str:
+    """For people."""
+    facts = [
+        ("model", f"{shown.name} ({shown.id})" if shown.name else shown.id),
+        ("about", shown.description),
+        ("parameters", f"{shown.params:,}" if shown.params else ""),
+        ("context", f"{shown.context:,} tokens" if shown.context else ""),
+        ("licence", _licence(shown)),
+        ("features", ", ".join(shown.features)),
+    ]
+    head = ("quant", "runtime", "size", "here", "source")
+    text = table([fact for fact in facts if fact[1]])
+    return text + "\n" + table([head, *(_cells(offer) for offer in shown.offers)])
+
+
+def _of_card(store: Store, card: ModelCard) -> Shown:
+    return Shown(
+        card.id,
+        tuple(_offer(store, card, variant) for variant in card.variants),
+        name=card.name,
+        description=card.description,
+        params=card.params,
+        context=card.context,
+        licence=card.licence,
+        commercial=card.commercial,
+        features=card.features,
+    )
+
+
+def _offer(store: Store, card: ModelCard, variant: Variant) -> Offer:
+    requires = " ".join(filter(None, (variant.requires.device, variant.requires.runtime)))
+    if variant.asset:
+        local = next(iter(builtin()), None)
+        size = local.size_bytes if local is not None else None
+        files: tuple[str, ...] = (variant.asset,)
+        source = "comes with edgellm"
+    else:
+        wanted = wanted_of(card, variant)
+        found = store.find(wanted)
+        local = row(found) if found is not None else None
+        size = found.size_bytes if found is not None else variant.size_bytes
+        files = tuple(file.path for file in wanted.files)
+        source = variant.source
+    return Offer(variant.quant, variant.backend, files, source, size, requires, local)
+
+
+def _of_repository(store: Store, reference: HubReference) -> Shown:
+    """The GGUF files of a repository, as the hub lists them."""
+    from edgellm.store.gguf_names import all_parts, is_first_part, quant_of
+    from edgellm.store.model import RemoteFile, Wanted
+
+    repository = store.hub.describe(reference.repo, reference.revision)
+    source = f"hf:{reference.repo}"
+    sizes = {file.path: file.size_bytes or 0 for file in repository.files}
+    offers = []
+    for path in filter(is_first_part, sizes):
+        paths = all_parts(path)
+        files = tuple(map(RemoteFile, paths))
+        found = store.find(Wanted(path, source, files, reference.revision))
+        size = sum(sizes.get(each, 0) for each in paths)
+        local = row(found) if found is not None else None
+        offers.append(Offer(quant_of(path), "llama_cpp", paths, source, size, "", local))
+    return Shown(source, tuple(offers), licence=repository.licence)
+
+
+def _licence(shown: Shown) -> str:
+    use = {None: "", True: "", False: " (no commercial use)"}[shown.commercial]
+    return shown.licence + use if shown.licence else "not known"
+
+
+def _cells(offer: Offer) -> tuple[str, ...]:
+    size = format_bytes(offer.size_bytes) if offer.size_bytes else "-"
+    here = "yes" if offer.local is not None else "-"
+    return (offer.quant or offer.files[0], offer.backend or "-", size, here, offer.source)
