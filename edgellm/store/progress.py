@@ -16,6 +16,7 @@ Phase: TypeAlias = Literal["waiting", "checking", "fetching", "done"]
 
 _TELL_SECONDS = 0.1
 _WINDOW_SECONDS = 5.0
+_BURST_SECONDS = 0.1  # that a pause of the network may be made up for
 _NAP_SECONDS = 0.1  # the longest sleep between two looks at `should_stop`
 
 
@@ -76,7 +77,7 @@ class Meter:
         self._tell(is_due=now - self._told >= _TELL_SECONDS)
         self.check_stop()
         if is_fetched and self._limit_rate:
-            self._due = max(self._due, now - 1.0) + num_bytes / self._limit_rate
+            self._due = max(self._due, now - _BURST_SECONDS) + num_bytes / self._limit_rate
             self.sleep(self._due - now)
 
     def sleep(self, seconds: float) -> None:
