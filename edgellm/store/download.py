@@ -7,14 +7,12 @@ validator do; where there is none either, it starts anew.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from edgellm.errors import DiskFull, DownloadFailed, FolderUnusable, StoreError, TooManyRequests
+from edgellm.errors import DownloadFailed, StoreError, TooManyRequests
+from edgellm.store.disk import disk_errors
 from edgellm.store.files import UNFINISHED, read_through, write_atomically
 from edgellm.store.progress import Meter
 from edgellm.store.remote import ContentHash, Remote
@@ -24,7 +22,7 @@ from edgellm.store.sources.refusals import Asked, is_temporary, refusal
 if TYPE_CHECKING:
     import httpx
 
-MAX_FAILURES = 6  # in a row, without a byte in between
+MAX_FAILURES = 10  # in a row, without a byte in between: some three minutes of silence
 MAX_WAIT_SECONDS = 60.0  # that a server may make us wait without an error
 _MAX_PAUSE_SECONDS = 16.0
 
@@ -198,32 +196,3 @@ def _first_byte(answer: httpx.Response) -> int | None:
     """Of a part, where it begins in the file."""
     text = answer.headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
     return int(text) if text.isdigit() else None
-
-
-@contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the disk does to us into our own errors."""
-    try:
-        yield
-    except OSError as error:
-        raise disk_error(error, path) from error
-
-
-def disk_error(error: OSError, path: Path) -> StoreError:
-    """What a disk's failure is called."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFull(
-            f"The disk is full: {path.parent} has no room left.",
-            "Make room (`edgellm du` says what models take, `edgellm rm` removes them) and pull "
-            "again; what came so far is kept.",
-        )
-    if error.errno == errno.EFBIG:
-        return DiskFull(
-            f"The file system of {path.parent} cannot hold a file of that size.",
-            "FAT32 ends at 4 GiB: set models_folder to another disk, or use exFAT or ext4; "
-            "`ulimit -f` limits files, too.",
-        )
-    reason = error.strerror or type(error).__name__
-    return FolderUnusable(
-        f"{path.parent} cannot be used: {reason}.", "Set models_folder to another folder."
-    )

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _POLL_SECONDS = 0.2
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextlib.contextmanager
@@ -27,11 +28,19 @@ def lock(
 ) -> Iterator[bool]:
     """Hold a lock. Gives False where another process has it and `on_wait` is None.
 
+    Where nothing can be written, nothing can be changed either, and no lock is needed.
+
     Args:
         on_wait: called again and again while another process holds it; it may raise.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno not in _READ_ONLY:
+            raise
+        yield True
+        return
     try:
         yield _acquire(descriptor, fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX, on_wait)
     finally:

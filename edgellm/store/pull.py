@@ -7,6 +7,7 @@ name, goes on where the last one stopped; only whole and verified folders become
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
 from pathlib import Path
@@ -16,7 +17,8 @@ from msgspec import Struct
 
 from edgellm.errors import DigestMismatch, DiskFull, ModelFileError
 from edgellm.store import shelf
-from edgellm.store.download import Download, disk_errors, forget_part
+from edgellm.store.disk import disk_errors
+from edgellm.store.download import Download, forget_part
 from edgellm.store.files import UNFINISHED, link_or_copy, read_through, sync_folder
 from edgellm.store.lock import lock
 from edgellm.store.model import LocalFile, LocalModel, Manifest, Wanted
@@ -156,6 +158,7 @@ class Pull:
 
         with target.open("rb") as file:
             read_through(file, take)
+            os.fsync(file.fileno())  # another program may have written it a second ago
         if not content.problem:
             return content
         if remote.local is not None and not remote.url:

@@ -24,7 +24,7 @@ from edgellm.store.model import RemoteFile, Wanted, checked_path
 from edgellm.store.sources.huggingface import Hub
 
 _HUB = re.compile(
-    r"hf:(?P<repo>[\w.-]+/[\w.-]+?)(?:@(?P<revision>[^:]+?))?"
+    r"hf:(?P<repo>\w[\w.-]*/\w[\w.-]*?)(?:@(?P<revision>[^:]+?))?"
     r"(?:/(?P<path>[^:@]+)|:(?P<quant>[\w.-]+))?",
     re.ASCII,
 )

@@ -1,7 +1,9 @@
 """The models that are there: their manifests, and how they appear and go. Knows no network.
 
 Every change is one rename under one lock, so whoever reads without it sees the state before or
-after, and so does whoever starts after a power cut.
+after. So does whoever starts after a power cut: the files of a model are synced before they get
+their names, then the manifest, then the folders, and only then comes the rename that makes it a
+model. A rename that is lost costs nothing, for the next pull finds the same files as unfinished.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from edgellm.errors import ModelInUse
+from edgellm.store.disk import disk_errors
 from edgellm.store.files import sync_folder, write_atomically
 from edgellm.store.lock import lock
 from edgellm.store.model import MANIFEST, LocalModel, Manifest, content_id
@@ -104,8 +107,9 @@ def remove(places: Places, model: LocalModel) -> int:
 
     Raises:
         ModelInUse: somebody serves it.
+        FolderUnusable: nothing can be changed there.
     """
-    with lock(places.model_lock(model.id)) as is_mine:
+    with disk_errors(model.folder), lock(places.model_lock(model.id)) as is_mine:
         if not is_mine:
             raise ModelInUse(
                 f"{model.name} is in use by another process.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import time
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from edgellm.store.files import read_through
 from edgellm.store.model import LocalFile, LocalModel
 from edgellm.store.places import Places
 from edgellm.store.progress import Meter
+
+_log = logging.getLogger(__name__)
 
 
 class Problem(Struct, frozen=True):
@@ -53,8 +56,10 @@ def verify(places: Places, model: LocalModel, meter: Meter) -> Verdict:
             return _verdict(model, _take_apart(places, model, bad))
         files = tuple(file for file, _ in checked)
         manifest = replace(model.manifest, files=files, verified_at=time.time())
-        if model.folder.is_dir():
+        try:
             shelf.update(model, manifest)
+        except OSError as error:  # a read-only disk: it is right all the same
+            _log.info("that %s was verified is not noted: %s", model.name, error)
     return _verdict(model, ())
 
 
@@ -85,11 +90,12 @@ def _take_apart(places: Places, model: LocalModel, bad: dict[str, str]) -> tuple
     problems = []
     for path, reason in bad.items():
         moved_to = ""
-        with contextlib.suppress(FileNotFoundError):
-            name = f"{model.id}--{Path(path).name}"
+        name = f"{model.id}--{Path(path).name}"
+        with contextlib.suppress(OSError):  # it is gone, or the disk is read-only
             moved_to = str(shelf.quarantine(places, model.folder / path, name, reason))
         problems.append(Problem(path, reason, moved_to))
-    shelf.give_back(places, model)
+    with contextlib.suppress(OSError):
+        shelf.give_back(places, model)
     return tuple(problems)
 
 

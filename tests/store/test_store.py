@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from edgellm.catalog.card import ModelFile, Variant
-from edgellm.errors import ConfigError, ModelFileError, ModelInUse
+from edgellm.errors import ConfigError, ModelFileError, ModelInUse, PullCancelled
 from edgellm.store.model import RemoteFile, Wanted, checked_path, wanted
+from edgellm.store.progress import Progress
 from edgellm.store.store import Store
 from tests.store.conftest import REPO, content
 from tests.support.hub import FakeHub, sha256
@@ -183,3 +188,36 @@ def test_other_sources_are_refused(store: Store) -> None:
         store.pull(replace(Q4, source="ftp://x"))
     with pytest.raises(ConfigError, match="names no repository"):
         store.pull(replace(Q4, source="hf:justone"))
+
+
+def test_a_server_pulls_in_a_thread_and_can_stop_it(store: Store) -> None:
+    stop, told = threading.Event(), asyncio.Event()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def show(progress: Progress) -> None:
+            if progress.done_bytes:
+                loop.call_soon_threadsafe(told.set)
+
+        pulling = asyncio.create_task(
+            asyncio.to_thread(store.pull, Q4, show, limit_rate=50_000, should_stop=stop.is_set)
+        )
+        await told.wait()
+        stop.set()
+        with pytest.raises(PullCancelled):
+            await pulling
+
+    asyncio.run(main())
+    assert store.pull(Q4).path.read_bytes() == content(1)
+
+
+def test_looking_for_a_model_imports_nothing_heavy(tmp_path: Path) -> None:
+    """A server looks for its model before it answers; the network's libraries can wait."""
+    code = (
+        "import sys; from pathlib import Path; from edgellm.store.store import Store;"
+        f"Store(Path({str(tmp_path)!r})).find('x');"
+        "print(sorted({'huggingface_hub', 'httpx', 'httpx2', 'rich'} & sys.modules.keys()))"
+    )
+    done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import httpx
 
 _CONNECT_SECONDS = 20.0
-_READ_SECONDS = 30.0  # a connection that says nothing for so long is given up, and made anew
+# A connection that says nothing for so long is given up, and made anew; it is also how long a pull
+# may take to notice that it shall stop.
+_READ_SECONDS = 10.0
 _MAX_SKIPPED_BYTES = 64 << 20  # that a server without ranges may make us throw away
 
 

@@ -31,7 +31,7 @@ PREFIX = "hf:"
 MAX_WAIT_SECONDS = 60.0  # that we wait by ourselves when the hub says "later"
 _NUM_TRIES = 4
 _TIMEOUT_SECONDS = 30.0
-_REPO = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_REPO = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 
 
 class Repository(Struct, frozen=True):
@@ -65,9 +65,10 @@ class Hub:
     @property
     def token(self) -> str:
         """The user's; empty if there is none."""
-        from huggingface_hub import get_token
+        from huggingface_hub import constants, get_token
 
-        return self._token or get_token() or ""
+        implicit = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+        return self._token or implicit or ""
 
     def describe(self, repo: str, revision: str, meter: Meter | None = None) -> Repository:
         """The files of a repository, with sizes and digests; one request.
