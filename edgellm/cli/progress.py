@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LINE_SECONDS = 10.0
 _WORDS = {
+    "asking": "asking",
     "waiting": "waiting for another process that pulls the same",
     "checking": "checking what is there",
     "fetching": "fetching",
@@ -45,9 +46,8 @@ class Lines:
     def show(self, progress: Progress) -> None:
         """Perhaps a line."""
         now = self._clock()
-        is_waiting_long = progress.phase == "waiting" and self._told != now
         current = (progress.phase, progress.file, progress.num_retries)
-        if progress.phase == "done" or (progress.phase == "waiting" and not is_waiting_long):
+        if progress.phase in {"asking", "done"}:
             return
         if current != self._last or now - self._told >= _LINE_SECONDS:
             self._last, self._told = current, now

@@ -52,10 +52,12 @@ class Download:
     def _read_what_is_there(self, file: IO[bytes]) -> None:
         if not self._can_go_on() or _is_too_long(file, self._remote.size_bytes):
             self._start_anew(file)
-        file.seek(0)
+        if file.seek(0, 2) == 0:
+            return
+        self.was_resumed = True
         self._meter.set(phase="checking")
+        file.seek(0)
         read_through(file, self._take_old)
-        self.was_resumed = self._hash.num_bytes > 0
         self._meter.set(phase="fetching")
 
     def _take_old(self, piece: bytes) -> None:

@@ -105,5 +105,5 @@ def _no_choice(found: list[str], models: list[str], quant: str, where: str) -> R
             f"Name one of them: {', '.join(found[:12])}.",
         )
     quants = sorted({quant_of(path) or path for path in models})
-    wanted = f"a GGUF of {quant}" if quant else f"a GGUF of {DEFAULT_QUANT}, the usual choice"
-    return RemoteNotFound(f"{where} has not {wanted}.", f"There are: {', '.join(quants)}.")
+    wanted = f"GGUF of {quant}" if quant else f"GGUF of {DEFAULT_QUANT}, the usual choice"
+    return RemoteNotFound(f"{where} has no {wanted}.", f"There are: {', '.join(quants)}.")

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from edgellm.errors import PullCancelled
 
-Phase: TypeAlias = Literal["waiting", "checking", "fetching", "done"]
+Phase: TypeAlias = Literal["asking", "waiting", "checking", "fetching", "done"]
 
 _TELL_SECONDS = 0.1
 _WINDOW_SECONDS = 5.0
@@ -21,8 +21,8 @@ _NAP_SECONDS = 0.1  # the longest sleep between two looks at `should_stop`
 
 
 class Progress(Struct, frozen=True):
-    """Of the whole model. `waiting`: another process fetches it; `checking`: what is there is read
-    and compared; `num_retries`: lost connections so far."""
+    """Of the whole model. `asking`: what is wanted is looked up; `waiting`: another process fetches
+    it; `checking`: what is there is read and compared; `num_retries`: lost connections so far."""
 
     phase: Phase
     done_bytes: int
@@ -56,7 +56,7 @@ class Meter:
         self._fetched = 0  # over the network, by this process
         self._due = clock()  # when the next byte may come
         self._told = float("-inf")
-        self.state = Progress("fetching", 0, None)
+        self.state = Progress("asking", 0, None)
 
     def set(self, **changes: object) -> None:
         """Change fields of the state, and tell it at once."""

@@ -63,7 +63,7 @@ class Pull:
         """
         sizes = [file.size_bytes for file in self._resolved.files]
         total = None if None in sizes else sum(size or 0 for size in sizes)
-        self._meter.set(phase="waiting", total_bytes=total, done_bytes=0)
+        self._meter.set(phase="asking", total_bytes=total, done_bytes=0)
         with (
             disk_errors(self._staging),
             lock(self._places.pull_lock(self._resolved.key), on_wait=self._wait),
@@ -136,7 +136,7 @@ class Pull:
 
     def _obtain(self, source: _Source, client: httpx.Client) -> LocalFile:
         remote, target = source.remote, self._staging / source.remote.path
-        self._meter.set(file=remote.path)
+        self._meter.set(phase="checking" if source.near else "fetching", file=remote.path)
         target.parent.mkdir(parents=True, exist_ok=True)
         content = self._take_near(source.near, target, remote) if source.near else None
         if content is None:
@@ -149,7 +149,6 @@ class Pull:
         """From this device, if it is what it has to be."""
         if near != target:
             link_or_copy(near, target)
-        self._meter.set(phase="checking")
         content, before = ContentHash(remote), self._meter.state.done_bytes
 
         def take(piece: bytes) -> None:
@@ -166,7 +165,7 @@ class Pull:
             raise ModelFileError(f"{near} is not usable: {content.problem}.")
         _log.warning("%s is not used: %s", near, content.problem)
         target.unlink()
-        self._meter.set(done_bytes=before)
+        self._meter.set(phase="fetching", done_bytes=before)
         return None
 
     def _fetch(self, remote: Remote, target: Path, client: httpx.Client) -> ContentHash:

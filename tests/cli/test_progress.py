@@ -29,18 +29,11 @@ def test_lines_come_at_changes_and_now_and_then() -> None:
     assert len(lines) == 3
     shown.show(replace(HALF, phase="checking"))
     shown.show(replace(HALF, num_retries=1))
+    shown.show(replace(HALF, phase="asking"))
     shown.show(replace(HALF, phase="done"))
     assert len(lines) == 5
-
-
-def test_waiting_is_told_once_it_takes_time() -> None:
-    now, lines = 0.0, list[str]()
-    shown = Lines(lines.append, lambda: now)
-    shown.show(replace(HALF, phase="waiting"))
-    assert lines == []
-    now = 1.0
-    shown.show(replace(HALF, phase="waiting"))
-    assert len(lines) == 1
+    shown.show(replace(HALF, phase="waiting", file=""))
+    assert lines[5:] == ["waiting for another process that pulls the same"]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_the_files_of_a_quantisation() -> None:
 @pytest.mark.parametrize(
     ("files", "quant", "message", "hint"),
     [
-        (FILES, "Q5_K_M", "repo has not a GGUF of Q5_K_M", "F16, Q4_K_M, Q6_K, Q8_0"),
+        (FILES, "Q5_K_M", "repo has no GGUF of Q5_K_M", "F16, Q4_K_M, Q6_K, Q8_0"),
         (FILES, "F16", "repo has 2 models of F16", "imatrix-F16.gguf, other-F16.gguf"),
         (("README.md",), "", "has no GGUF file", "-GGUF"),
         (("a-Q8_0.gguf", "b.gguf"), "", "Q4_K_M, the usual choice", "Q8_0, b.gguf"),

@@ -60,6 +60,6 @@ def test_a_quantisation_is_looked_up(store: Store) -> None:
     assert (found.backend, found.quant) == ("llama_cpp", "Q4_K_M")
     part = locate(HubReference(REPO, path="tiny-BF16-00002-of-00002.gguf"), store.hub)
     assert len(part.files) == 2
-    with pytest.raises(RemoteNotFound, match="not a GGUF of Q3_K_M") as caught:
+    with pytest.raises(RemoteNotFound, match="no GGUF of Q3_K_M") as caught:
         locate(HubReference(REPO, quant="Q3_K_M"), store.hub)
     assert "BF16, Q4_K_M, Q8_0" in caught.value.hint
