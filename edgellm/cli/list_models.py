@@ -48,6 +48,8 @@ def list_models(
 
 def row(model: LocalModel) -> Row:
     """A model of the store."""
+    from edgellm.store.sources.http import public
+
     there = model.manifest
     return Row(
         name=model.name,
@@ -56,7 +58,7 @@ def row(model: LocalModel) -> Row:
         backend=there.backend,
         size_bytes=model.size_bytes,
         path=str(model.path),
-        source=there.source,
+        source=public(there.source) if "://" in there.source else there.source,
         commit=there.commit,
         sha256=model.sha256,
         pulled_at=there.pulled_at,

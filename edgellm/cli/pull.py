@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edgellm.cli.output import Format, format_bytes, put, put_json, say
-from edgellm.cli.store import CONFIG_HELP, card_of, choose_variant, open_catalog, wanted_of
-from edgellm.errors import ConfigError, PullCancelled
+from edgellm.cli.store import (
+    CONFIG_HELP,
+    card_of,
+    choose_variant,
+    find_local,
+    open_catalog,
+    wanted_of,
+)
+from edgellm.errors import ConfigError, DownloadFailed, PullCancelled
 
 if TYPE_CHECKING:
     from edgellm.store.model import LocalModel, Wanted
@@ -65,8 +72,26 @@ def pull_model(store: Store, name: str, limit_rate: float | None = None) -> Loca
     with _interruptible(), shown_progress() as show:
         if isinstance(reference, LocalPath):
             return store.take_in(reference.path, show)
-        wanted = _wanted(store, name, endpoint)
+        try:
+            wanted = _wanted(store, name, endpoint)
+        except DownloadFailed as error:
+            return _what_is_there(store, name, error)
         return store.pull(wanted, show, limit_rate=limit_rate)
+
+
+def _what_is_there(store: Store, name: str, error: DownloadFailed) -> LocalModel:
+    """Offline, a name still means what it meant when it was pulled.
+
+    Raises:
+        DownloadFailed: it was not.
+    """
+    from edgellm.store.gguf_names import DEFAULT_QUANT
+
+    found = find_local(store, name) or find_local(store, f"{name}:{DEFAULT_QUANT}")
+    if found is None:
+        raise error
+    say(f"warning: {error.message} Using what is there.")
+    return found
 
 
 def parse_rate(text: str | None) -> float | None:

@@ -194,7 +194,7 @@ class Pull:
         moved = shelf.quarantine(self._places, part, name, problem)
         forget_part(part)
         return DigestMismatch(
-            f"{remote.what or remote.url} is not what it has to be: {problem}.",
+            f"{remote.what} is not what it has to be: {problem}.",
             f"It was moved to {moved} and is not used. Pull again; if it happens again, the "
             "server, or a proxy in between, gives out something else.",
         )
@@ -202,7 +202,7 @@ class Pull:
     def _asked(self, remote: Remote) -> Asked:
         token = bool(self._resolved.token)
         if not self._wanted.source.startswith(PREFIX):
-            return Asked(remote.what or remote.url, has_token=token)
+            return Asked(remote.what, has_token=token)
         repo = checked_repo(self._wanted.source)
         page = f"{self._hub.endpoint}/{repo}"
         return Asked(remote.what, repo, page, self._wanted.revision, token)

@@ -21,6 +21,7 @@ from msgspec import Struct
 from edgellm.errors import ConfigError
 from edgellm.store.gguf_names import all_parts, choose, quant_of
 from edgellm.store.model import RemoteFile, Wanted, checked_path
+from edgellm.store.sources.http import public
 from edgellm.store.sources.huggingface import Hub
 
 _HUB = re.compile(
@@ -126,7 +127,7 @@ def at_address(address: Address) -> Wanted:
     base = parts._replace(path=folder or "/").geturl()
     paths = all_parts(checked_path(unquote(name)))
     return Wanted(
-        name=address.url.partition("?")[0],
+        name=public(address.url),
         source=base,
         files=tuple(RemoteFile(path) for path in paths),
         backend="llama_cpp" if paths[0].lower().endswith(".gguf") else "",

@@ -88,7 +88,11 @@ def rename(model: LocalModel, name: str) -> LocalModel:
     if model.name == name:
         return model
     names = (*(old for old in model.manifest.names if old != name), name)
-    return update(model, replace(model.manifest, names=names))
+    try:
+        return update(model, replace(model.manifest, names=names))
+    except OSError as error:  # a read-only disk: it keeps the name that it has
+        _log.info("%s is not noted as another name of %s: %s", name, model.name, error)
+        return model
 
 
 def update(model: LocalModel, manifest: Manifest) -> LocalModel:

@@ -131,6 +131,13 @@ def test_offline(cli: Cli) -> None:
     assert (done.returncode, "HF_HUB_OFFLINE is set" in done.stderr) == (6, True)
 
 
+def test_offline_a_name_means_what_it_meant(cli: Cli) -> None:
+    path = cli("pull", Q4).stdout
+    for name in (Q4, f"hf:{REPO}", f"hf:{REPO}/tiny-Q4_K_M.gguf"):
+        done = cli("pull", name, env={"HF_HUB_OFFLINE": "1"})
+        assert (done.returncode, done.stdout) == (0, path), done.stderr
+
+
 def test_a_rate_that_is_none(cli: Cli) -> None:
     done = cli("pull", Q4, "--limit-rate", "fast")
     assert (done.returncode, "such as 500K or 5M" in done.stderr) == (2, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edgellm.cli.list_models import row
 from edgellm.errors import AccessDenied, ConfigError, DigestMismatch, DownloadFailed, RemoteNotFound
 from edgellm.store.model import RemoteFile, Wanted
 from edgellm.store.progress import Meter
@@ -141,6 +142,18 @@ def test_refusals_of_a_plain_server(store: Store, remote: FakeHub, wanted: Wante
 def test_an_address_that_names_no_file(remote: FakeHub) -> None:
     with pytest.raises(ConfigError, match="names no file"):
         at_address(Address(f"{remote.url}/"))
+
+
+def test_what_may_be_secret_is_not_shown(store: Store, remote: FakeHub, wanted: Wanted) -> None:
+    secret = remote.url.replace("http://", "http://me:secret@") + "/files/x.gguf?key=secret"
+    model = store.pull(at_address(Address(secret)))
+    assert model.path.read_bytes() == content(1)
+    assert "secret" not in model.name
+    assert "secret" not in row(model).source
+    remote.faults.statuses = [(403, {}), (403, {})]
+    with pytest.raises(AccessDenied) as caught:
+        store.pull(at_address(Address(secret)))
+    assert "secret" not in caught.value.message
 
 
 @pytest.mark.parametrize("no_ranges", [False, True])

@@ -53,6 +53,7 @@ def resolve(wanted: Wanted) -> Resolved:
                         file_url(wanted.source, file.path),
                         size_bytes=file.size_bytes,
                         sha256=file.sha256 or "",
+                        what=public(file_url(wanted.source, file.path)),
                     ),
                 )
                 for file in wanted.files
@@ -67,6 +68,12 @@ def file_url(base: str, path: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, joined, parts.query, ""))
 
 
+def public(address: str) -> str:
+    """An address as it may be shown: without a query or a password, which may be secret."""
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
 def probe(client: httpx.Client, remote: Remote) -> Remote:
     """The same, with what the server tells: its size, and a validator to resume with.
 
@@ -75,7 +82,7 @@ def probe(client: httpx.Client, remote: Remote) -> Remote:
     """
     from msgspec.structs import replace
 
-    asked = Asked(remote.what or remote.url)
+    asked = Asked(remote.what)
     with translated(asked):
         answer = client.head(remote.url)
         if answer.status_code in {400, 403, 405, 501}:  # some serve GET only, e.g. signed addresses
@@ -86,7 +93,7 @@ def probe(client: httpx.Client, remote: Remote) -> Remote:
     size = whole_size(answer)
     if None not in (size, remote.size_bytes) and size != remote.size_bytes:
         raise DownloadFailed(
-            f"{remote.url} has {size:,} bytes instead of {remote.size_bytes:,}.",
+            f"{asked.what} has {size:,} bytes instead of {remote.size_bytes:,}.",
             "It is another file than the catalogue means; the catalogue may be out of date.",
         )
     known = remote.size_bytes if size is None else size
@@ -116,7 +123,7 @@ def read_range(url: str, start: int, length: int, *, token: str = "") -> bytes:
     headers = {"Range": f"bytes={start}-{start + length - 1}"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
-    asked = Asked(url, has_token=bool(token))
+    asked = Asked(public(url), has_token=bool(token))
     with (
         translated(asked),
         new_client() as client,
@@ -129,7 +136,7 @@ def read_range(url: str, start: int, length: int, *, token: str = "") -> bytes:
         skipped = 0 if response.status_code == 206 else start
         if skipped > _MAX_SKIPPED_BYTES:
             raise DownloadFailed(
-                f"The server of {url} cannot give a part of a file.", "Pull the whole file."
+                f"The server of {asked.what} cannot give a part of a file.", "Pull the whole file."
             )
         return _take(response, skipped, length)
 

@@ -9,6 +9,7 @@ Xet transport has none of the three either). What other programs left in its cac
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ from edgellm.store.sources.refusals import Asked, is_temporary, refusal
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
+
+_log = logging.getLogger(__name__)
 
 PREFIX = "hf:"
 MAX_WAIT_SECONDS = 60.0  # that we wait by ourselves when the hub says "later"
@@ -235,7 +238,9 @@ def _patiently(meter: Meter, asked: Asked, ask: Callable[[], ModelInfo]) -> Mode
             wait = told.retry_after_seconds if isinstance(told, TooManyRequests) else None
             if is_last or not is_temporary(status) or (wait or 0) > MAX_WAIT_SECONDS:
                 raise told from error
-            meter.sleep(wait if wait is not None else 2.0**attempt)
+            pause = wait if wait is not None else 2.0**attempt
+            _log.warning("%s Asking again in %.0f seconds.", told.message, pause)
+            meter.sleep(pause)
         except (httpx2.TimeoutException, httpx2.NetworkError, httpx2.RemoteProtocolError):
             if is_last:
                 raise
