@@ -21,6 +21,7 @@
     │   ├── FolderUnusable      the models' folder cannot be read or written
     │   ├── ModelInUse          another process has the model open
     │   └── PullCancelled       somebody asked to stop; what came is kept
+    ├── CaptureError            a captured device that cannot be written or replayed
     ├── ConfigError             a flag, a variable or a line of config.toml
     ├── PortInUse
     └── ServerUnreachable       what our own HTTP client meets
@@ -158,6 +159,10 @@ class ModelInUse(StoreError):
 
 class PullCancelled(StoreError):
     """A pull was asked to stop. What came is kept."""
+
+
+class CaptureError(EdgellmError):
+    """A captured device (`edgellm detect`) that cannot be written or replayed."""
 
 
 class ConfigError(EdgellmError):

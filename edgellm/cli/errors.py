@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from edgellm.cli.output import say
 from edgellm.errors import (
+    CaptureError,
     ConfigError,
     EdgellmError,
     EngineError,
@@ -24,6 +25,7 @@ UNEXPECTED = 1
 INTERRUPTED = 130
 
 _EXIT_CODES: tuple[tuple[type[EdgellmError], int], ...] = (
+    (CaptureError, 2),
     (ConfigError, 2),
     (ModelFileError, 2),
     (RequestError, 2),

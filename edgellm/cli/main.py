@@ -15,6 +15,7 @@ import typer
 
 from edgellm.cli import (
     chat,
+    detect,
     doctor,
     du,
     list_models,
@@ -66,6 +67,7 @@ def _root(
 app.command("serve")(serve.serve)
 app.command("run")(run.run)
 app.command("chat")(chat.chat)
+app.command("detect")(detect.detect)
 app.command("doctor")(doctor.doctor)
 app.command("plan")(plan.plan)
 app.command("tune")(tune.tune)

@@ -37,6 +37,7 @@ class Cpu(Struct, frozen=True):
     num_allowed_cores: int | None = None  # under this process's affinity mask
     quota_cores: float | None = None  # the cgroup's CPU time, in cores; None = no quota found
     features: tuple[Feature, ...] | None = None
+    last_level_cache_bytes: int | None = None  # of all sockets and clusters together
 
     @property
     def num_usable_cores(self) -> int | None:
@@ -53,6 +54,9 @@ class Memory(Struct, frozen=True):
     total_bytes: int | None = None
     available_bytes: int | None = None
     limit_bytes: int | None = None  # the tightest cgroup limit; None = none that binds
+    swap_total_bytes: int | None = None  # zram included; 0 = there is none
+    swap_free_bytes: int | None = None
+    zram_bytes: int | None = None  # swap that is compressed main memory, and no room beyond it
 
 
 class Device(Struct, frozen=True):
@@ -64,21 +68,43 @@ class Device(Struct, frozen=True):
     memory_kind: Literal["dedicated", "unified", "shared"] | None = None
     # dedicated: its own; unified: all of main memory is its (Jetson, Apple); shared: it may take a
     # part of main memory (integrated GPUs)
-    memory_bytes: int | None = None  # None for main memory
+    memory_bytes: int | None = None  # dedicated: all of it; shared: the most that it may take, what
+    # firmware set aside for it included; unified: a limit that was set, None = all of main memory
     available_bytes: int | None = None  # of it, now
     apis: tuple[str, ...] = ()  # what runtimes reach it by: "cuda", "metal", "vulkan", "opencl",
-    # "rocm", "sycl", "openvino", "qnn", "hailo", "rknn"
+    # "rocm", "sycl", "openvino", "qnn", "hailo", "rknn", "xdna"; () = no driver was found
     driver: str | None = None  # its version
     architecture: str | None = None  # e.g. "sm_87", "gfx1151", "HAILO10H"
     can_run_llms: bool = True
     note: str = ""  # why not, or what could use it
+    pci_id: str | None = None  # vendor and device, e.g. "10de:28e0"
 
 
 class Bandwidth(Struct, frozen=True):
-    """How fast main memory is read, in bytes per second, by all usable cores together."""
+    """How fast main memory is read, in bytes per second.
+
+    Measured: by all usable cores together. From the table: at the rate at which the best runtime
+    of a known device reads weights (`edgellm.hardware.known_devices`).
+    """
 
     bytes_per_second: float
     source: Literal["measured", "table"]
+
+
+class Thermal(Struct, frozen=True):
+    """Heat and what it costs. Throttled = clocked down because of heat or a weak power supply."""
+
+    temperature_celsius: float | None = None  # of the hottest part of the chip
+    is_throttled: bool | None = None  # now
+    was_throttled: bool | None = None  # now or before, since the start
+    is_under_voltage: bool | None = None  # now or before, since the start
+
+
+class Battery(Struct, frozen=True):
+    """A battery that feeds the device itself."""
+
+    percent: int | None = None
+    is_discharging: bool | None = None
 
 
 class HardwareProfile(Struct, frozen=True):
@@ -87,9 +113,12 @@ class HardwareProfile(Struct, frozen=True):
     os: str | None = None  # "linux", "darwin"
     arch: str | None = None  # "x86_64", "aarch64" (also for Apple's arm64)
     board: str | None = None  # e.g. "Raspberry Pi 5 Model B Rev 1.0"
+    compatible: tuple[str, ...] = ()  # the device tree's words for the board and its chip
     cpu: Cpu = Cpu()
     memory: Memory = Memory()
     devices: tuple[Device, ...] = ()
     bandwidth: Bandwidth | None = None
     disk_free_bytes: int | None = None  # where models are kept
-    power_mode: str | None = None  # e.g. nvpmodel's "MAXN_SUPER"
+    power_mode: str | None = None  # e.g. nvpmodel's "MAXN_SUPER", ACPI's "balanced"
+    thermal: Thermal = Thermal()
+    battery: Battery | None = None  # None = none was found

@@ -61,6 +61,12 @@ _ARM_CORES = {
     ("0x41", "0xd4f"): "Neoverse V2",
     ("0x41", "0xd80"): "Cortex-A520",
     ("0x41", "0xd81"): "Cortex-A720",
+    ("0x41", "0xd82"): "Cortex-X4",
+    ("0x41", "0xd83"): "Neoverse V3AE",
+    ("0x41", "0xd84"): "Neoverse V3",
+    ("0x41", "0xd85"): "Cortex-X925",
+    ("0x41", "0xd87"): "Cortex-A725",
+    ("0x51", "0x001"): "Oryon",
 }
 
 
@@ -81,7 +87,22 @@ def _linux(host: Host, cpuinfo: str) -> Cpu:
         num_allowed_cores=_allowed_cores(host),
         quota_cores=min(_quotas(host), default=None),
         features=None if words is None else _ordered(_LINUX, words.split()),
+        last_level_cache_bytes=_last_level_cache_bytes(host),
     )
+
+
+def _last_level_cache_bytes(host: Host) -> int | None:
+    """Of the highest level that the kernel tells; what several cores share is counted once."""
+    sizes: dict[tuple[str, str], int] = {}
+    for path in host.glob("/sys/devices/system/cpu/cpu*/cache/index*/size"):
+        folder = path.removesuffix("size")
+        size = re.fullmatch(r"(\d+)([KM])", host.read(path) or "")
+        level = host.read(folder + "level") or ""
+        if size is not None:
+            shared_by = host.read(folder + "shared_cpu_list") or path
+            sizes[level, shared_by] = int(size[1]) * (1 << (10 if size[2] == "K" else 20))
+    highest = max((level for level, _ in sizes), default=None)
+    return sum(size for (level, _), size in sizes.items() if level == highest) or None
 
 
 def _fields(block: str) -> dict[str, str]:

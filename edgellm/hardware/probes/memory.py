@@ -1,4 +1,5 @@
-"""Main memory: /proc/meminfo and the cgroup limits on Linux, sysctl and vm_stat on macOS."""
+"""Main memory and swap: /proc/meminfo, /proc/swaps and the cgroup limits on Linux, sysctl and
+vm_stat on macOS."""
 
 from __future__ import annotations
 
@@ -36,7 +37,19 @@ def _linux(host: Host) -> Memory:
         total_bytes=total,
         available_bytes=min(rooms, default=None),
         limit_bytes=min(limits, default=None),
+        swap_total_bytes=_meminfo_bytes(host, "SwapTotal"),
+        swap_free_bytes=_meminfo_bytes(host, "SwapFree"),
+        zram_bytes=_zram_bytes(host),
     )
+
+
+def _zram_bytes(host: Host) -> int | None:
+    """Of swap that only compresses memory; /proc/swaps counts in KiB."""
+    swaps = host.read("/proc/swaps")
+    if swaps is None:
+        return None
+    sizes = re.findall(r"^/dev/zram\d+\s+\S+\s+(\d+)", swaps, re.M)
+    return sum(map(int, sizes)) * 1024
 
 
 def _meminfo_bytes(host: Host, field: str) -> int | None:
@@ -64,10 +77,19 @@ def _used_bytes(host: Host, group: Group) -> int | None:
 
 def _macos(host: Host) -> Memory:
     total = host.run("sysctl", "-n", "hw.memsize") or ""
+    swap = host.run("sysctl", "-n", "vm.swapusage") or ""
     return Memory(
         total_bytes=int(total) if total.isdecimal() else None,
         available_bytes=_vm_stat_bytes(host.run("vm_stat") or ""),
+        swap_total_bytes=_swap_bytes(swap, "total"),
+        swap_free_bytes=_swap_bytes(swap, "free"),
     )
+
+
+def _swap_bytes(text: str, field: str) -> int | None:
+    """`total = 2048.00M  used = 1024.25M  free = 1023.75M  (encrypted)`"""
+    match = re.search(rf"{field} = (\d+\.\d+)M", text)
+    return int(float(match[1]) * 1024**2) if match else None
 
 
 def _vm_stat_bytes(text: str) -> int | None:

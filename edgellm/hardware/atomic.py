@@ -1,0 +1,26 @@
+"""Writes a file so that a reader, or a power cut, finds the old one or the new one and no half."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Through a temporary file in the same folder, which must exist.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full; nothing is left behind.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
