@@ -6,9 +6,10 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+from edgellm.cli.detect import describe_device
 from edgellm.cli.output import format_bytes
 from edgellm.hardware.native import REINSTALL, NativeBuild, NativeFailure
-from edgellm.hardware.profile import Cpu, HardwareProfile, Memory
+from edgellm.hardware.profile import Cpu, Device, HardwareProfile, Memory
 
 Status: TypeAlias = Literal["ok", "warn", "missing"]
 
@@ -99,6 +100,14 @@ def check_memory(memory: Memory) -> Check:
     if memory.available_bytes < MIN_AVAILABLE_BYTES:
         return Check("memory", "warn", value, "Close other programs, or raise the cgroup's limit.")
     return Check("memory", "ok", value)
+
+
+def check_accelerator(device: Device) -> Check:
+    """A GPU or an NPU; one that no runtime reaches is worth a look."""
+    name = device.kind.upper()
+    if device.apis or not device.can_run_llms:
+        return Check(name, "ok", describe_device(device))
+    return Check(name, "warn", describe_device(device), f"{device.name}: {device.note}.")
 
 
 def check_disk(folder: str, free_bytes: int | None) -> Check:

@@ -137,8 +137,8 @@ def _bandwidth(profile: HardwareProfile) -> str:
     found = profile.bandwidth
     if found is None:
         return ""
-    origin = "measured" if found.source == "measured" else "from the table of known devices"
-    return f"{found.bytes_per_second / 1e9:.1f} GB/s reading memory ({origin})"
+    what = "measured" if found.source == "measured" else "reading weights, on known devices like it"
+    return f"{found.bytes_per_second / 1e9:.1f} GB/s, {what}"
 
 
 def _free(count: int) -> str:

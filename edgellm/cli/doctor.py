@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import platform
-import shutil
 import sys
 from importlib import metadata, util
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,16 +49,17 @@ def examine() -> Report:
     from edgellm.hardware.host import Host
     from edgellm.hardware.native import probe_native
 
-    profile = detect(Host())
-    native = probe_native()
     data = user_paths().data
+    profile = detect(Host(), data)
+    native = probe_native()
     found = (
         Check("edgellm", "ok", __version__, is_required=True),
         _python(),
         checks.check_device(profile),
         checks.check_cpu(profile.cpu),
         checks.check_memory(profile.memory),
-        checks.check_disk(str(data), _free_bytes(data)),
+        *map(checks.check_accelerator, profile.devices),
+        checks.check_disk(str(data), profile.disk_free_bytes),
         checks.check_llama_cpp(native),
         checks.check_kernels(profile.cpu, native),
         _builtin(),
@@ -95,17 +94,6 @@ def _builtin() -> Check:
         return checks.check_builtin(str(path), path.stat().st_size)
     except (EdgellmError, OSError):
         return checks.check_builtin(None, None)
-
-
-def _free_bytes(folder: Path) -> int | None:
-    """Of the nearest folder that exists: the data folder itself may not yet."""
-    for candidate in (folder, *folder.parents):
-        if candidate.is_dir():
-            try:
-                return shutil.disk_usage(candidate).free
-            except OSError:
-                return None
-    return None
 
 
 def _version(extra: Extra) -> str | None:

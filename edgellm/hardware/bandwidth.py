@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -37,7 +38,7 @@ _CHUNK_BYTES = 4 * _MIB  # cores take chunks as they go: slow ones do not hold u
 _PASSES = 8
 _SECONDS = 0.8  # after which no further pass begins
 
-ReadChunk = Callable[[int], None]
+ReadChunk: TypeAlias = Callable[[int], object]
 
 
 class _Remembered(Struct, frozen=True):
@@ -132,7 +133,7 @@ def _memchr() -> Callable[[int, int, int], object] | None:
         return None
     function.restype = ctypes.c_void_p
     function.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t)
-    return function  # type: ignore[no-any-return]  # ctypes knows no signatures
+    return function
 
 
 def _key(profile: HardwareProfile, host: Host) -> str | None:

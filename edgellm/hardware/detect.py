@@ -77,5 +77,7 @@ def _bandwidth(host: Host, profile: HardwareProfile) -> Bandwidth | None:
     measured = host.measured(BYTES_PER_SECOND)
     if measured:
         return Bandwidth(measured, "measured")
-    known = known_devices.find(profile)
-    return Bandwidth(known.bandwidth_bytes_per_second, "table") if known else None
+    for known in known_devices.find_all(profile):
+        if known.is_main_memory:
+            return Bandwidth(known.bandwidth_bytes_per_second, "table")
+    return None

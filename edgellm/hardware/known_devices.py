@@ -35,6 +35,7 @@ class KnownDevice(Struct, frozen=True):
     source: str
     decode_threads: int | None = None  # the fastest number; None = not known
     is_estimate: bool = False
+    is_main_memory: bool = True  # False: the weights are in a graphics card's own
 
 
 _Match: TypeAlias = Callable[[HardwareProfile], bool]
@@ -80,11 +81,6 @@ def _pci(identity: str) -> _Match:
     return lambda profile: any(device.pci_id == identity for device in profile.devices)
 
 
-def _module(*numbers: str) -> _Match:
-    """Of a Jetson: its part number stands in the device tree's words."""
-    return lambda profile: any(n in word for word in profile.compatible for n in numbers)
-
-
 def _is_super(profile: HardwareProfile) -> bool:
     """Memory at 102 GB/s instead of 68: nvpmodel's modes of the Super firmware."""
     return profile.power_mode in ("MAXN_SUPER", "25W")
@@ -100,10 +96,10 @@ def _not(match: _Match) -> _Match:
 
 _PI_5 = _any(_board("Raspberry Pi 5"), _chip("brcm,bcm2712"))
 _PI_4 = _any(_board("Raspberry Pi 4"), _chip("brcm,bcm2711"))
-_ORIN_NANO = _module("p3767-0003", "p3767-0005")
+_ORIN_NANO = _gpu(r"^Jetson Orin Nano 8 GB")
 _ORIN_NANO_SUPER = _both(_ORIN_NANO, _is_super)
-_ORIN_NX = _module("p3767-0000", "p3767-0001")
-_AGX_ORIN = _module("p3701-0000", "p3701-0004", "p3701-0005")
+_ORIN_NX = _gpu(r"^Jetson Orin NX")
+_AGX_ORIN = _gpu(r"^Jetson AGX Orin")
 _THOR = _chip("nvidia,tegra264")
 _STRIX_HALO = _any(_pci("1002:1586"), _gpu("8060S|8050S|GFX1151"))
 _RK3588 = _chip("rockchip,rk3588", "rockchip,rk3588s")
@@ -251,7 +247,7 @@ _TABLE: tuple[tuple[_Match, KnownDevice], ...] = (
         ),
     ),
     (
-        _gpu(r"^Apple M4(?! Pro| Max| Ultra)"),
+        _gpu(r"^Apple M4\b(?! Pro| Max| Ultra)"),
         KnownDevice(
             "Apple M4",
             "llama_cpp",
@@ -270,6 +266,18 @@ _TABLE: tuple[tuple[_Match, KnownDevice], ...] = (
             203 * _GB,
             1.4 * _MS,
             _FIT + f"llama3.2:3b, Llama-3.1-8B, Llama-2-7B on Vulkan of {_GEERLING} and lhl",
+        ),
+    ),
+    (
+        _gpu(r"RTX 4060 Laptop"),
+        KnownDevice(
+            "NVIDIA GeForce RTX 4060 Laptop GPU",
+            "llama_cpp",
+            "gpu",
+            216 * _GB,
+            0.0,
+            _FIT + "llama3.1:8b and qwen2.5:7b on ollama of AlexsJones/llmfit #958; peak is 256",
+            is_main_memory=False,
         ),
     ),
     (

@@ -37,10 +37,9 @@ _SERIAL_LINE = re.compile(
     r"^(\s*\S*(?:serial|unique_id|uuid|part.?number)[^:=\n]*?[ \t]*[:= ])[ \t]*\S.*$", re.I | re.M
 )
 # Names that half the world's devices carry tell nothing, and stand in many a probe's text.
-_COMMON_NAMES = frozenset(
-    "root pi user ubuntu debian admin linux localhost raspberrypi jetson nvidia orin rock orangepi "
-    "radxa vm runner docker intel amd arm apple".split()
-)
+_COMMON_NAMES = {"root", "pi", "user", "ubuntu", "debian", "admin", "linux", "localhost", "vm"}
+_COMMON_NAMES |= {"raspberrypi", "jetson", "nvidia", "orin", "rock", "orangepi", "radxa"}
+_COMMON_NAMES |= {"runner", "docker", "intel", "amd", "arm", "apple"}
 
 
 def scrub(files: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

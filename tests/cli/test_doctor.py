@@ -11,7 +11,7 @@ from edgellm.cli import checks, doctor
 from edgellm.cli.checks import EXTRAS, Check
 from edgellm.cli.output import format_bytes, table
 from edgellm.hardware.native import NativeBuild, NativeFailure
-from edgellm.hardware.profile import Cpu, HardwareProfile, Memory
+from edgellm.hardware.profile import Cpu, Device, HardwareProfile, Memory
 from tests.cli.conftest import Cli
 
 GIB = 1024**3
@@ -32,7 +32,9 @@ def test_json_parses_and_covers_everything(cli: Cli) -> None:
     assert "llama-cpp-python 0.3" in found["llama.cpp"]["value"]
     names = {"edgellm", "Python", "device", "CPU", "memory", "disk", "CPU kernels"}
     assert names | {"built-in model"} | {extra.name for extra in EXTRAS} == found.keys() - {
-        "llama.cpp"
+        "llama.cpp",
+        "GPU",  # where there are some
+        "NPU",
     }
     assert {check["status"] for check in report["checks"]} <= {"ok", "warn", "missing"}
     assert all(check["advice"] for check in report["checks"] if check["status"] == "missing")
@@ -102,6 +104,24 @@ def test_disk_and_built_in_model() -> None:
     assert checks.check_disk("/d", None).status == "warn"
     assert checks.check_builtin("/p", 15 * 1024**2).value == "/p, 15.0 MiB"
     assert checks.check_builtin(None, None).status == "missing"
+
+
+def test_accelerators() -> None:
+    hailo = Device("npu", "hailo", "Hailo-8", can_run_llms=False, note="no memory")
+    assert checks.check_accelerator(hailo) == Check(
+        "NPU", "ok", "Hailo-8, cannot run language models"
+    )
+    gpu = Device(
+        "gpu", "nvidia", "RTX", "dedicated", 8 * GIB, 7 * GIB, ("cuda",), "580.95", "sm_89"
+    )
+    assert checks.check_accelerator(gpu) == Check(
+        "GPU",
+        "ok",
+        "RTX, 8.0 GiB dedicated memory, 7.0 GiB free, sm_89, driver 580.95, reached by cuda",
+    )
+    idle = checks.check_accelerator(Device("gpu", "nvidia", "RTX", note="install its driver"))
+    assert (idle.status, idle.value) == ("warn", "RTX, no driver found")
+    assert idle.advice == "RTX: install its driver."
 
 
 def test_a_32_bit_system_is_out() -> None:

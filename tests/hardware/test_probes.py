@@ -11,6 +11,7 @@ from edgellm.hardware.host import Host
 from edgellm.hardware.profile import Cpu, HardwareProfile, Memory
 
 DEVICES = Path(__file__).parent.parent / "fixtures" / "hardware"
+MIB = 1024**2
 GIB = 1024**3
 
 
@@ -19,7 +20,7 @@ def _detect(device: str) -> HardwareProfile:
 
 
 def test_a_raspberry_pi_5() -> None:
-    profile = _detect("raspberry-pi-5")
+    profile = _detect("raspberry-pi-5-8gb")
     assert (profile.os, profile.arch) == ("linux", "aarch64")
     assert profile.board == "Raspberry Pi 5 Model B Rev 1.0"
     assert profile.cpu == Cpu(
@@ -27,8 +28,15 @@ def test_a_raspberry_pi_5() -> None:
         num_cores=4,
         num_allowed_cores=4,
         features=("neon", "fp16", "dotprod"),
+        last_level_cache_bytes=2 * MIB,
     )
-    assert profile.memory == Memory(8256560 * 1024, 7421312 * 1024)
+    assert profile.memory == Memory(
+        8256560 * 1024,
+        7421312 * 1024,
+        swap_total_bytes=2097136 * 1024,
+        swap_free_bytes=2097136 * 1024,
+        zram_bytes=0,
+    )
 
 
 def test_an_x86_laptop_under_an_affinity_mask() -> None:
@@ -59,12 +67,17 @@ def test_version_1_groups_inside_a_container() -> None:
 
 
 def test_a_mac() -> None:
-    profile = _detect("macbook-m4-pro")
+    profile = _detect("apple-m4-pro")
     assert (profile.os, profile.arch) == ("darwin", "aarch64")
     assert profile.cpu == Cpu(
         model="Apple M4 Pro", num_cores=12, features=("neon", "fp16", "dotprod", "i8mm", "sme")
     )
-    assert profile.memory == Memory(24 * GIB, (65536 + 131072 + 2048) * 16384)
+    assert profile.memory == Memory(
+        24 * GIB,
+        (65536 + 131072 + 2048) * 16384,
+        swap_total_bytes=2 * GIB,
+        swap_free_bytes=2 * GIB - 1024 * MIB - MIB // 4,
+    )
 
 
 def test_a_device_that_tells_nothing_is_all_unknown() -> None:
@@ -97,6 +110,41 @@ def test_this_machine_tells_something() -> None:
     assert profile.os in ("linux", "darwin")
     assert profile.cpu.num_usable_cores
     assert profile.memory.total_bytes
+
+
+def test_globs_and_free_space(tmp_path: Path) -> None:
+    for name in ("card1/size", "card0/size", "card10/other"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    host = Host(tmp_path)
+    assert host.glob("/card*/size") == ("/card0/size", "/card1/size")
+    assert host.glob("/none*") == ()
+    assert host.free_bytes(tmp_path) is None  # a captured device has no disk
+    free = Host().free_bytes(tmp_path / "not" / "yet")
+    assert free is not None
+    assert free > 0
+
+
+@pytest.mark.parametrize("text", ["", "lots", "-"])
+def test_measured_numbers_that_make_no_sense_are_unknown(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".measured").mkdir()
+    for name in ("disk_free_bytes", "memory_bytes_per_second"):
+        (tmp_path / ".measured" / name).write_text(text)
+    profile = detect(Host(tmp_path))
+    assert (profile.disk_free_bytes, profile.bandwidth) == (None, None)
+
+
+def test_the_last_level_of_cache_counts_what_is_shared_once(tmp_path: Path) -> None:
+    for cpu, shared in enumerate(("0-1", "0-1", "2")):
+        for level, size in ((2, "512K"), (3, "8M")):
+            folder = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/cache/index{level}"
+            folder.mkdir(parents=True)
+            (folder / "level").write_text(str(level))
+            (folder / "size").write_text(size)
+            (folder / "shared_cpu_list").write_text(shared)
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "cpuinfo").write_text("processor: 0\n")
+    assert detect(Host(tmp_path)).cpu.last_level_cache_bytes == 16 * MIB
 
 
 def test_commands_that_fail_are_none() -> None:
