@@ -27,10 +27,11 @@ _KEPT_LINES = {
     "/.commands/sysctl hw machdep.cpu": re.compile(r"^(hw|machdep\.cpu)\."),
 }
 _KEPT_DISPLAY_KEYS = ("sppci_model", "sppci_cores", "spdisplays_mtlgpufamilysupport")
+# Unbounded to the left: kubelet writes pod<UUID>, and d is a hex digit.
 _PATTERNS = (
-    re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.I),  # UUID
-    re.compile(r"\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b", re.I),  # MAC address
-    re.compile(r"(?<![0-9a-z])[0-9a-f]{32,}(?![0-9a-z])", re.I),  # container id
+    re.compile(r"[0-9a-f]{8}([-_])[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.I),
+    re.compile(r"(?<![0-9a-f:])[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}(?![0-9a-f:])", re.I),  # MAC
+    re.compile(r"[0-9a-f]{32,}", re.I),  # container id
     re.compile(r"(?<=\(id=)\d+(?=\))"),  # of a Mac's battery
 )
 _SERIAL_LINE = re.compile(

@@ -25,7 +25,8 @@ def _gpus(host: Host) -> Iterator[dict[str, Any]]:
         report = msgspec.json.decode(text or "{}", type=dict[str, Any])
     except msgspec.DecodeError:
         return
-    for gpu in report.get("SPDisplaysDataType", ()):
+    gpus = report.get("SPDisplaysDataType")
+    for gpu in gpus if isinstance(gpus, list) else ():
         if isinstance(gpu, dict) and isinstance(gpu.get("sppci_model"), str):
             yield gpu
 
