@@ -113,7 +113,6 @@ class HardwareProfile(Struct, frozen=True):
     os: str | None = None  # "linux", "darwin"
     arch: str | None = None  # "x86_64", "aarch64" (also for Apple's arm64)
     board: str | None = None  # e.g. "Raspberry Pi 5 Model B Rev 1.0"
-    compatible: tuple[str, ...] = ()  # the device tree's words for the board and its chip
     cpu: Cpu = Cpu()
     memory: Memory = Memory()
     devices: tuple[Device, ...] = ()
@@ -122,3 +121,4 @@ class HardwareProfile(Struct, frozen=True):
     power_mode: str | None = None  # e.g. nvpmodel's "MAXN_SUPER", ACPI's "balanced"
     thermal: Thermal = Thermal()
     battery: Battery | None = None  # None = none was found
+    compatible: tuple[str, ...] = ()  # the device tree's words for the board and its chip

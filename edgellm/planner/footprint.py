@@ -1,8 +1,7 @@
-"""What a variant takes in memory: the plan's view of it, and an estimate from the card alone.
+"""What a variant takes in memory: the plan's view of it.
 
-The plan asks through `Estimator`, so that a better one (tensor by tensor, from a file's header) can
-stand in. `card_footprint` counts weights, cache and an allowance; it knows no repacking and no
-compute buffers beyond that allowance.
+For llama.cpp tensor by tensor (`estimator`, by `memory.py`); for other runtimes from what their
+makers publish (`card_footprint`), which also tells in no time what is far too large.
 """
 
 from __future__ import annotations
@@ -13,6 +12,9 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from edgellm.catalog.card import ModelCard, Variant
+from edgellm.planner.card_facts import facts_of_card
+from edgellm.planner.facts import ModelFacts
+from edgellm.planner.memory import Breakdown, Environment, estimate
 from edgellm.planner.speed import bits_per_weight
 from edgellm.types import EngineOptions
 
@@ -34,6 +36,49 @@ class Footprint(Struct, frozen=True):
 
 # (card, variant, options, layers on the device) -> what it takes
 Estimator: TypeAlias = Callable[[ModelCard, Variant, EngineOptions, int], Footprint]
+
+
+Correct: TypeAlias = Callable[[ModelCard, Variant, EngineOptions, int, Breakdown], Breakdown]
+
+
+def estimator(environment: Environment, correct: Correct | None = None) -> Estimator:
+    """What llama.cpp would take, from the shape on the card; other runtimes as they publish it.
+
+    Args:
+        environment: the cache of computed prompts is elastic: without `available_bytes` only the
+            least of it is counted.
+        correct: applies what was measured here before.
+    """
+    facts: dict[int, ModelFacts] = {}  # by the identity of a variant, which outlives a plan
+
+    def footprint(
+        card: ModelCard, variant: Variant, options: EngineOptions, gpu_layers: int
+    ) -> Footprint:
+        if variant.backend != "llama_cpp":
+            return card_footprint(card, variant, options, gpu_layers)
+        if id(variant) not in facts:
+            facts[id(variant)] = facts_of_card(card, variant)
+        found = estimate(facts[id(variant)], options, environment, gpu_layers=gpu_layers)
+        if correct is not None:
+            found = correct(card, variant, options, gpu_layers, found)
+        return footprint_of(found)
+
+    return footprint
+
+
+def footprint_of(breakdown: Breakdown) -> Footprint:
+    """The plan's view of it."""
+    parts = {
+        "weights": breakdown.weights,
+        "repacked weights": breakdown.repacked,
+        "cache": breakdown.kv + breakdown.state,
+        "buffers": breakdown.compute + breakdown.logits,
+        "computed prompts": breakdown.host_cache,
+        "program": breakdown.runtime,
+        "learned": breakdown.learned,
+    }
+    used = {name: size for name, size in parts.items() if size}
+    return Footprint(breakdown.needed, breakdown.dedicated, breakdown.total, used)
 
 
 def card_footprint(

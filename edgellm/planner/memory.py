@@ -36,6 +36,7 @@ CELL_BYTES = 100  # that the cache remembers of a cell: its position and its seq
 MOST_HOST_BYTES = 1024 * MIB
 LEAST_HOST_BYTES = 64 * MIB
 SPARE_SHARE = 0.25
+MOST_MODEL_SHARE = 4  # times the size of the model's weights
 
 
 class Environment(Struct, frozen=True):
@@ -105,7 +106,8 @@ def estimate(
     own = _engine(facts, options, limits, environment, gpu_layers)
     guessing = _draft_bytes(draft, options, limits, environment) if draft is not None else 0
     own = replace(own, draft=guessing, projector=projector_bytes)
-    return replace(own, host_cache=_host_cache(options, environment, own.needed))
+    most = min(MOST_HOST_BYTES, MOST_MODEL_SHARE * facts.weight_bytes)
+    return replace(own, host_cache=_host_cache(options, environment, own.needed, most))
 
 
 def limits_of(facts: ModelFacts, options: EngineOptions) -> Limits:
@@ -242,11 +244,11 @@ def _draft_bytes(
     return found.total - SERVER_BYTES - ENGINE_BYTES
 
 
-def _host_cache(options: EngineOptions, environment: Environment, taken: int) -> int:
+def _host_cache(options: EngineOptions, environment: Environment, taken: int, most: int) -> int:
     """What the engine will allow itself once the model is loaded."""
     if options.cache_ram:
         return options.cache_ram * MIB
     if environment.available_bytes is None:
         return LEAST_HOST_BYTES
     left = environment.available_bytes - taken
-    return min(MOST_HOST_BYTES, max(LEAST_HOST_BYTES, int(left * SPARE_SHARE)))
+    return max(LEAST_HOST_BYTES, min(most, int(left * SPARE_SHARE)))

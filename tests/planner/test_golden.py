@@ -16,8 +16,9 @@ from msgspec import Struct
 from edgellm.assets import catalog_file
 from edgellm.catalog.card import Backend, Catalog, Variant
 from edgellm.catalog.load import load_catalog
-from edgellm.planner.footprint import card_footprint
+from edgellm.planner.footprint import estimator
 from edgellm.planner.goal import Goal, Plan, Prefer
+from edgellm.planner.memory import Environment
 from edgellm.planner.plan import plan
 from edgellm.planner.rates import rate_of
 from edgellm.planner.speed import decode_tokens_per_second
@@ -86,7 +87,8 @@ def picked(catalog: Catalog, device: str, install: str, prefer: Prefer) -> Plan:
     case = CASES[device]
     runtimes = case.base if install == "base install" else ALL_RUNTIMES
     goal = Goal(prefer=prefer)
-    found = plan(case.profile, catalog, goal, runtimes, card_footprint, known=case.known)
+    estimate = estimator(Environment(case.profile.cpu.features or ()))
+    found = plan(case.profile, catalog, goal, runtimes, estimate, known=case.known)
     assert isinstance(found, Plan)
     return found
 

@@ -220,7 +220,15 @@ def test_a_draft_model_has_all_of_its_own() -> None:
 )
 def test_the_host_cache_takes_a_part_of_what_is_left(available: int | None, expected: int) -> None:
     options = replace(PLAIN, cache_ram=0)
-    assert estimate(dense(), options, Environment((), available)).host_cache == expected
+    large = dense(weights=(replace(dense().weights[0], size_bytes=GIB),))
+    assert estimate(large, options, Environment((), available)).host_cache == expected
+
+
+def test_the_host_cache_suits_the_model() -> None:
+    options, plenty = replace(PLAIN, cache_ram=0), Environment((), 64 * GIB)
+    weights = (replace(dense().weights[0], size_bytes=100 * MIB),)
+    assert estimate(dense(weights=weights), options, plenty).host_cache == 400 * MIB
+    assert estimate(dense(), options, plenty).host_cache == LEAST_HOST_BYTES
 
 
 @pytest.mark.parametrize("field", ["context", "parallel", "cells", "batch_tokens", "cache_ram"])
