@@ -160,11 +160,35 @@ _TABLE: tuple[tuple[_Match, KnownDevice], ...] = (
         _both(_ORIN_NANO, _not(_is_super)),
         KnownDevice(
             _NANO,
+            "llama_cpp",
+            "gpu",
+            47 * _GB,
+            8.8 * _MS,
+            "66/89 of the Super's, as with MLC, and its fixed cost",
+            is_estimate=True,
+        ),
+    ),
+    (
+        _both(_ORIN_NANO, _not(_is_super)),
+        KnownDevice(
+            _NANO,
             "mlc",
             "gpu",
             66 * _GB,
             8.8 * _MS,
             _FIT + f"Llama-3.2-3B, Qwen2.5-7B, Llama-3.1-8B at int4 of {_JETSON_LAB}, 15 W",
+        ),
+    ),
+    (
+        _ORIN_NX,
+        KnownDevice(
+            "Jetson Orin NX",
+            "llama_cpp",
+            "gpu",
+            64 * _GB,
+            2.8 * _MS,
+            "as the Jetson Orin Nano Super, whose memory is as fast",
+            is_estimate=True,
         ),
     ),
     (

@@ -23,7 +23,7 @@ from edgellm.errors import (
 from tests.cli.conftest import PROGRAM, Cli
 from tests.cli.fake_server import FakeServer
 
-COMMANDS = ("serve", "run", "chat", "doctor", "tune")
+COMMANDS = ("serve", "run", "chat", "detect", "doctor", "tune")
 
 
 def test_help_lists_the_commands(cli: Cli) -> None:
@@ -42,6 +42,7 @@ def test_help_lists_the_commands(cli: Cli) -> None:
         ),
         ("run", "--model --server --system --temperature --max-tokens --seed --format"),
         ("chat", "--model --server --system --temperature --max-tokens --seed"),
+        ("detect", "--capture"),
         ("doctor", "--format"),
         ("tune", "MODEL.gguf --seconds --kv-type --dry-run --forget --format --config"),
     ],

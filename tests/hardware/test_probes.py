@@ -74,7 +74,7 @@ def test_a_mac() -> None:
     )
     assert profile.memory == Memory(
         24 * GIB,
-        (65536 + 131072 + 2048) * 16384,
+        (65536 + 720896 + 2048) * 16384,
         swap_total_bytes=2 * GIB,
         swap_free_bytes=2 * GIB - 1024 * MIB - MIB // 4,
     )
