@@ -92,6 +92,8 @@ class ModelInfo(Struct, frozen=True):
     name: str = ""
     sampling: Sampling = Sampling()  # the model's own defaults
     engine: str = ""  # runtime and version
+    gpu_layers: int = 0  # that an accelerator computes
+    buffer_bytes: int = 0  # of main memory for weights, KV cache and computing; 0 = not known
 
 
 class Ready(Struct, frozen=True, tag="ready"):

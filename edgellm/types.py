@@ -17,6 +17,8 @@ KVType: TypeAlias = Literal["f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1"
 FlashAttention: TypeAlias = Literal["auto", "on", "off"]
 SwaCache: TypeAlias = Literal["full", "window"]
 EngineState: TypeAlias = Literal["stopped", "starting", "ready", "draining", "crashed"]
+# "waiting": requests want the model, and there is no room in memory yet.
+ModelState: TypeAlias = EngineState | Literal["waiting"]
 
 
 class ToolCall(Struct, frozen=True):
@@ -80,6 +82,8 @@ class GenerateRequest(Struct, frozen=True):
     sampling: Sampling = Sampling()
     echo: bool = False  # raw prompts only: begin the answer with the prompt's own text
     client: str = ""  # who asks: those who wait take turns, so that nobody takes all slots
+    may_wait: bool = True  # for the model to be loaded; otherwise ModelLoading says how long
+    keep_alive_seconds: float | None = None  # from now on; None = as it is, infinity = for ever
 
 
 class Usage(Struct, frozen=True):
@@ -161,6 +165,7 @@ class EngineOptions(Struct, frozen=True):
     speculate: bool = False  # guess repeated text and check it, while that pays
     draft_path: str = ""  # a model that guesses tokens, while that pays; empty = none
     cache_ram: int = 0  # MiB of main memory for computed prompts; 0 = what the device can spare
+    gpu_layers: int = -1  # computed by an accelerator; -1 = let the runtime choose, 0 = none
 
 
 class EngineStats(Struct, frozen=True):
@@ -176,10 +181,10 @@ class EngineStats(Struct, frozen=True):
 
 
 class ModelStatus(Struct, frozen=True):
-    """A served model, for `/v1/models` and `/health`."""
+    """A served model, for `/v1/models`, `/admin/models` and `/health`."""
 
     id: str
-    state: EngineState
+    state: ModelState
     created: int  # Unix seconds: the model file's modification time
     aliases: tuple[str, ...] = ()
     progress: float = 0.0  # of the load, 0..1
@@ -192,3 +197,11 @@ class ModelStatus(Struct, frozen=True):
     hint: str = ""
     last_crash: str | None = None  # the reason of the newest crash, kept after the recovery
     stats: EngineStats = EngineStats()
+    memory_bytes: int | None = None  # that its engine takes now; None = not loaded, or not known
+    needed_bytes: int | None = None  # that are reserved for it, or will be when it is loaded
+    is_pinned: bool = False
+    num_requests: int = 0  # that use it now
+    num_waiting: int = 0  # that wait for it to be loaded
+    idle_seconds: float | None = None  # since the last request; None = in use, or not loaded
+    unload_seconds: float | None = None  # until it is unloaded; None = not by itself
+    warnings: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -47,6 +48,8 @@ GGML_TYPES: dict[KVType, int] = {
 }
 FLASH_ATTENTION: dict[FlashAttention, int] = {"auto": -1, "off": 0, "on": 1}
 _WARNING_LEVEL, _ERROR_LEVEL, _CONTINUED = 3, 4, 5  # of ggml_log_level; 5: the line goes on
+_BUFFER = re.compile(r"(\S+) +\S+ buffer size = +([\d.]+) MiB")  # of weights, KV cache, computing
+_OFFLOADED = re.compile(r"offloaded (\d+)/\d+ layers to GPU")
 _DECODE_FAILURES = {1: "no room in the KV cache", 2: "aborted", -1: "invalid batch"}
 
 
@@ -59,6 +62,8 @@ class NativeLog:
 
     def __init__(self, lib: Any) -> None:
         self.errors: deque[str] = deque(maxlen=5)
+        self.gpu_layers = 0
+        self.buffer_bytes = 0  # of main memory, as llama.cpp told of each when it made it
         self._lib = lib
         self._least = 0 if os.environ.get("EDGELLM_LOG_LEVEL") == "debug" else _WARNING_LEVEL
         self._level = 0
@@ -74,8 +79,15 @@ class NativeLog:
         self._level = level if level != _CONTINUED else self._level
         if self._level >= self._least:
             sys.stderr.write(line)
+        self._note_memory(line)
         if level == _ERROR_LEVEL and line.strip():
             self.errors.append(line.strip())
+
+    def _note_memory(self, line: str) -> None:
+        if (buffer := _BUFFER.search(line)) and ("CPU" in buffer[1] or "Host" in buffer[1]):
+            self.buffer_bytes += int(float(buffer[2]) * 1024 * 1024)
+        elif offloaded := _OFFLOADED.search(line):
+            self.gpu_layers = int(offloaded[1])
 
     def reason(self) -> str:
         """The cause of a failure, as llama.cpp told it: its first error of the newest few."""
@@ -117,7 +129,7 @@ class LlamaCppBackend:
         lib = _import_library()
         log = NativeLog(lib)
         try:
-            model = cls._load_model(lib, log, path, on_progress, repack=options.repack)
+            model = cls._load_model(lib, log, path, on_progress, options)
             return cls(lib, log, model, options)._checked(path)
         except BaseException:
             log.close()
@@ -125,7 +137,7 @@ class LlamaCppBackend:
 
     @staticmethod
     def _load_model(
-        lib: Any, log: NativeLog, path: str, on_progress: ProgressCallback, *, repack: bool
+        lib: Any, log: NativeLog, path: str, on_progress: ProgressCallback, options: EngineOptions
     ) -> Any:
         lib.llama_backend_init()
         params = lib.llama_model_default_params()
@@ -135,7 +147,9 @@ class LlamaCppBackend:
             return True
 
         params.progress_callback = lib.llama_progress_callback(report)
-        params.use_extra_bufts = repack
+        params.use_extra_bufts = options.repack
+        if options.gpu_layers >= 0:
+            params.n_gpu_layers = options.gpu_layers
         model = lib.llama_model_load_from_file(os.fsencode(path), params)
         if not model:
             raise EngineLoadError(
@@ -414,6 +428,8 @@ class LlamaCppBackend:
             control_tokens=self._control_texts(),
             sampling=self._own_sampling(),
             engine=f"llama.cpp {lib.llama_version().decode()}",
+            gpu_layers=self._log.gpu_layers,
+            buffer_bytes=self._log.buffer_bytes,
         )
 
     def _control_text(self, token: int) -> str:

@@ -182,3 +182,24 @@ def test_a_step_takes_at_least_a_token_of_each_answer(
     loaded = load_backend("llama_cpp", str(tiny_model), options, lambda _: None)
     assert loaded.limits.batch_tokens == expected
     loaded.close()
+
+
+def test_it_tells_its_buffers_and_what_an_accelerator_computes(tiny_model: Path) -> None:
+    options = EngineOptions(context=128, parallel=2, threads=1, gpu_layers=0)
+    backend = load_backend("llama_cpp", str(tiny_model), options, lambda _: None)
+    model, num_cells = backend.model, backend.limits.num_cells
+    backend.close()
+    assert model.gpu_layers == 0
+    kv_bytes = num_cells * 2 * 2 * 32 * 2  # cells x layers x (K and V) x 32 values of 2 bytes
+    assert model.buffer_bytes >= (model.size_bytes + kv_bytes) * 0.99  # told in MiB, rounded
+
+
+def test_layers_for_an_accelerator_that_is_not_there(tiny_model: Path) -> None:
+    from edgellm.backends.llama_cpp import describe_build
+
+    if describe_build()["supports_gpu_offload"]:
+        pytest.skip("there is one")
+    options = EngineOptions(context=128, parallel=2, threads=1, gpu_layers=99)
+    backend = load_backend("llama_cpp", str(tiny_model), options, lambda _: None)
+    assert backend.model.gpu_layers == 0
+    backend.close()
