@@ -5,10 +5,14 @@
     │   ├── InvalidRequest      a field has a bad value; `param` names it
     │   ├── ContextLengthExceeded
     │   ├── ModelNotFound
+    │   ├── ModelInUse          it is answering, so it cannot be unloaded
+    │   ├── AdminRefused        this client may not manage models
     │   └── TemplateError       the model's chat template refused the messages
     ├── EngineError             the engine process (HTTP 5xx)
     │   ├── EngineLoadError     the model cannot be loaded; trying again will not help
+    │   │   └── NotEnoughMemory
     │   ├── EngineBusy          the queue is full, or the server is shutting down
+    │   │   └── ModelLoading    and the client did not want to wait for it
     │   └── EngineCrashed       the process died, or broke the protocol
     ├── ModelFileError          a path that is not a model
     ├── StoreError              fetching or keeping model files
@@ -91,6 +95,21 @@ class ModelNotFound(RequestError):
         self.name = name
 
 
+class ModelInUse(RequestError):
+    """The model is answering requests."""
+
+    def __init__(self, name: str, num_requests: int) -> None:
+        which = "a request" if num_requests == 1 else f"{num_requests} requests"
+        super().__init__(
+            f"The model '{name}' is answering {which}.",
+            "Try again when it is idle, or ask to wait for that (edgellm stop --wait).",
+        )
+
+
+class AdminRefused(RequestError):
+    """Models are managed from this device only, unless the server was told otherwise."""
+
+
 class TemplateError(RequestError):
     """The model's chat template raised, or cannot be compiled."""
 
@@ -103,8 +122,23 @@ class EngineLoadError(EngineError):
     """The model cannot be loaded: a broken file, an unknown architecture, too little memory."""
 
 
+class NotEnoughMemory(EngineLoadError):
+    """The model does not fit into the memory that models may take."""
+
+
 class EngineBusy(EngineError):
     """No more requests are taken just now."""
+
+
+class ModelLoading(EngineBusy):
+    """The model is being loaded; `retry_seconds` is when it should be there."""
+
+    def __init__(self, name: str, retry_seconds: float) -> None:
+        super().__init__(
+            f"The model '{name}' is being loaded.",
+            f"It should be ready in about {max(1, round(retry_seconds))} s.",
+        )
+        self.retry_seconds = retry_seconds
 
 
 class EngineCrashed(EngineError):

@@ -15,7 +15,8 @@ import logging
 import os
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
 from typing import assert_never
 
 from edgellm.errors import (
@@ -25,6 +26,7 @@ from edgellm.errors import (
     EngineError,
     EngineLoadError,
     InvalidRequest,
+    NotEnoughMemory,
 )
 from edgellm.protocol import (
     Accepted,
@@ -66,8 +68,19 @@ class EngineProcess:
     """A model and the child process that computes it."""
 
     def __init__(
-        self, load: Load, command: Sequence[str] = ENGINE_COMMAND, backoff: Backoff | None = None
+        self,
+        load: Load,
+        command: Sequence[str] = ENGINE_COMMAND,
+        backoff: Backoff | None = None,
+        *,
+        num_oom_kills: Callable[[], int | None] = lambda: None,
     ) -> None:
+        """Make a process, without starting it.
+
+        Args:
+            num_oom_kills: the system's counter of processes that it killed for memory, where it
+                has one: it tells such an end from other kills.
+        """
         self.state: EngineState = "stopped"
         self.progress = 0.0
         self.model: ModelInfo | None = None
@@ -80,6 +93,7 @@ class EngineProcess:
         self._load = load
         self._command = tuple(command)
         self._backoff = backoff or Backoff()
+        self._num_oom_kills = num_oom_kills
         self._process: asyncio.subprocess.Process | None = None
         self._life: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
@@ -149,8 +163,9 @@ class EngineProcess:
 
     async def aclose(self) -> None:
         """End the process: politely, then by force."""
+        has_work_to_save = self.state == "ready"
         self._set_state("draining")
-        if self._process is not None and self._process.returncode is None:
+        if has_work_to_save and self._process is not None and self._process.returncode is None:
             self._write([Shutdown()])
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._process.wait(), SHUTDOWN_SECONDS)
@@ -199,6 +214,7 @@ class EngineProcess:
         """One process from start to end. Always raises: what ended it."""
         self._set_state("starting", self.error)
         self.progress, self.stats = 0.0, EngineStats()
+        num_oom_kills = self._num_oom_kills()
         process = await self._spawn()
         drain = asyncio.create_task(self._drain_stderr(process))
         try:
@@ -206,6 +222,8 @@ class EngineProcess:
             await self._read_frames(process)
             await process.wait()
             await drain
+            if process.returncode == -9 and self._num_oom_kills() != num_oom_kills:
+                self._raise_if_loading()
             raise EngineCrashed(*self._obituary(process.returncode))
         finally:
             self._process = self.pid = None
@@ -276,6 +294,15 @@ class EngineProcess:
             for line in data.decode("utf-8", "replace").splitlines():
                 self._stderr.append(line)
                 logger.debug("engine: %s", line)
+
+    def _raise_if_loading(self) -> None:
+        """The kernel took the memory back. Loading it again would end the same way."""
+        if self.state == "starting":
+            raise NotEnoughMemory(
+                f"The system killed the engine for memory while it loaded "
+                f"{Path(self._load.path).name}.",
+                "Choose a smaller model, quantisation or --context, or end other programs.",
+            )
 
     def _obituary(self, status: int | None) -> tuple[str, str]:
         """The message and the hint for a process that ended by itself."""

@@ -1,6 +1,6 @@
-"""Which model answers a request: from a name to a ready engine, and from its text to events.
+"""Which model answers a request: from a name to a loaded engine, and from its text to events.
 
-Owns the engine processes. One task per request and no locks: the processes' own states decide.
+Names are the resolver's, memory is the pool's. One task per request and no locks.
 """
 
 from __future__ import annotations
@@ -8,69 +8,60 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from pathlib import Path
 from typing import assert_never
 
-from msgspec import Struct
+import msgspec
 
 from edgellm.chat.parsers import choose_parser
 from edgellm.chat.parsers.base import ContentEvent, OutputParser
-from edgellm.chat.template import CHATML, ChatTemplate
-from edgellm.errors import ModelNotFound
-from edgellm.protocol import Accepted, Delta, Done, Load, ModelInfo
+from edgellm.protocol import Accepted, Delta, Done, Load
+from edgellm.serving.entry import Entry, unloaded_status
 from edgellm.serving.in_flight import Answer
+from edgellm.serving.meter import Meter
+from edgellm.serving.pool import Policy, Pool
 from edgellm.serving.process import EngineProcess
-from edgellm.types import (
-    EngineOptions,
-    Event,
-    Finished,
-    GenerateRequest,
-    ModelStatus,
-    Started,
-    TextDelta,
-)
-
-DEFAULT_NAMES = ("", "auto", "default")
-
-
-class ServedModel(Struct, frozen=True):
-    """A model file under the name that requests use."""
-
-    id: str
-    path: Path
-    aliases: tuple[str, ...] = ()
-    parser: str | None = None  # of tool calls; None = what its chat template shows
+from edgellm.serving.resolver import Resolver, ServedModel
+from edgellm.types import Event, Finished, GenerateRequest, ModelStatus, Started, TextDelta
 
 
 class Router:
-    """Owns the engine processes of the served models; the first model is the default."""
+    """Answers requests with whatever model they name, and lets administrators load and unload."""
 
     def __init__(
         self,
-        models: tuple[ServedModel, ...],
-        options: EngineOptions,
+        resolver: Resolver,
         prefix_folder: str = "",
         *,
-        start_process: Callable[[Load], EngineProcess] = EngineProcess,
+        policy: Policy = Policy(),  # noqa: B008  (frozen)
+        meter: Meter = Meter(),  # noqa: B008  (frozen)
+        start_process: Callable[[Load], EngineProcess] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make a router.
+        """Make a router. Nothing is loaded before `start` or the first request.
 
         Args:
-            models: at least one.
-            options: how engines are started.
+            resolver: which models there are; at least one.
             prefix_folder: where computed prefixes are kept over restarts; empty = nowhere.
             start_process: makes the process of a model, without starting it.
         """
-        if not models:
-            raise ValueError("a router needs a model")
-        self._entries = [
-            _Entry(model, start_process(Load("llama_cpp", str(model.path), options, prefix_folder)))
-            for model in models
-        ]
+        self._resolver = resolver
+        self._prefix_folder = prefix_folder
+        self._policy = policy
+        self._meter = meter
+        self._start_process = start_process or self._usual_process
+        self._clock = clock
+        self._entries: dict[str, Entry] = {}
+        self._pool = Pool(policy, meter, clock)
 
-    async def start(self) -> None:
-        """Begin loading the default model in the background. Never raises for a bad model."""
-        self._entries[0].process.start()
+    async def start(self, preload: tuple[str, ...] = ()) -> None:
+        """Begin loading the default model, then the named ones, in the background. Never raises
+        for a model that is bad or too large.
+
+        Raises:
+            ModelNotFound: for a name that leads nowhere.
+        """
+        for entry in [self._find(name) for name in ("", *preload)]:
+            self._pool.want(entry)
 
     async def ready(self) -> None:
         """Wait until the default model is loaded.
@@ -78,24 +69,12 @@ class Router:
         Raises:
             EngineError: it cannot be loaded.
         """
-        await self._entries[0].process.ensure_ready()
+        async with self._pool.use(self._find("")):
+            pass
 
     async def aclose(self) -> None:
         """End every engine process."""
-        for entry in self._entries:
-            await entry.process.aclose()
-
-    def statuses(self) -> tuple[ModelStatus, ...]:
-        """One per served model, the default first."""
-        return tuple(entry.status() for entry in self._entries)
-
-    def status(self, name: str) -> ModelStatus:
-        """The status of the model that answers to `name`.
-
-        Raises:
-            ModelNotFound: no served model does.
-        """
-        return self._find(name).status()
+        await self._pool.aclose()
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Event, None]:
         """The events of one answer: Started first, Finished last.
@@ -107,75 +86,115 @@ class Router:
             EngineError: the engine cannot be started, or it died on the way.
         """
         entry = self._find(request.model)
-        info = await entry.process.ensure_ready()
-        prompt = entry.prompt(request, info)
-        parser = choose_parser(
-            entry.model.parser, info.chat_template or "", has_tools=bool(request.tools)
-        )
-        answers = entry.process.generate(
-            prompt, request.sampling, echo=request.echo, client=request.client
-        )
-        async with contextlib.aclosing(answers):
-            async for event in _events(answers, parser):
-                yield event
-
-    def _find(self, name: str) -> _Entry:
-        if name in DEFAULT_NAMES:
-            return self._entries[0]
-        for entry in self._entries:
-            if name == entry.model.id or name in entry.model.aliases:
-                return entry
-        raise ModelNotFound(name, tuple(entry.model.id for entry in self._entries))
-
-
-class _Entry:
-    """A served model with its process, and its compiled chat template."""
-
-    def __init__(self, model: ServedModel, process: EngineProcess) -> None:
-        self.model = model
-        self.process = process
-        self._template: ChatTemplate | None = None
-
-    def prompt(self, request: GenerateRequest, info: ModelInfo) -> tuple[str | int, ...]:
-        """What the engine is to complete."""
-        match request.prompt:
-            case None:
-                return self.template(info).render(request.messages, request.tools)
-            case str(text):
-                return (text,)
-            case tokens:
-                return tokens
-
-    def template(self, info: ModelInfo) -> ChatTemplate:
-        """Compiled once; a model that has none gets ChatML, the most common one."""
-        source = info.chat_template or CHATML
-        if self._template is None or self._template.source != source:
-            self._template = ChatTemplate(
-                source,
-                bos_token=info.bos_token,
-                eos_token=info.eos_token,
-                control_tokens=info.control_tokens,
+        async with self._pool.use(entry, may_wait=request.may_wait) as info:
+            if request.keep_alive_seconds is not None:
+                entry.keep_alive_seconds = request.keep_alive_seconds
+            prompt = entry.prompt(request, info)
+            parser = choose_parser(
+                entry.model.parser, info.chat_template or "", has_tools=bool(request.tools)
             )
-        return self._template
+            answers = entry.process.generate(
+                prompt, request.sampling, echo=request.echo, client=request.client
+            )
+            async with contextlib.aclosing(answers):
+                async for event in _events(answers, parser):
+                    yield event
 
-    def status(self) -> ModelStatus:
-        process, info = self.process, self.process.model
-        return ModelStatus(
-            id=self.model.id,
-            state=process.state,
-            created=_modified(self.model.path),
-            aliases=self.model.aliases,
-            progress=process.progress,
-            context=info.context if info else None,
-            parallel=info.parallel if info else None,
-            description=info.description if info else "",
-            size_bytes=info.size_bytes if info else None,
-            num_restarts=process.num_restarts,
-            error=process.error.message if process.error else None,
-            hint=process.error.hint if process.error else "",
-            last_crash=process.last_crash,
-            stats=process.stats,
-        )
+    # -- what there is --------------------------------------------------------------------------
+
+    def statuses(self) -> tuple[ModelStatus, ...]:
+        """One for each model that could be loaded, the default first, and one for each that is
+        loaded though no name leads to it any more."""
+        models = {model.id: model for model in self._resolver.models()}
+        gone = [entry.model.id for entry in self._pool.room.entries if entry.model.id not in models]
+        known = tuple(self._status(model) for model in models.values())
+        return known + tuple(self._entries[id_].status(self._meter, self._clock()) for id_ in gone)
+
+    def status(self, name: str) -> ModelStatus:
+        """The status of the model that answers to `name`.
+
+        Raises:
+            ModelNotFound: no model does.
+        """
+        return self._status(self._resolver.resolve(name))
+
+    @property
+    def memory_budget_bytes(self) -> int | None:
+        """What all models together may take now; None = not known."""
+        return self._pool.room.budget_bytes
+
+    # -- for administrators ---------------------------------------------------------------------
+
+    async def load(
+        self, name: str, *, is_pinned: bool | None = None, keep_alive_seconds: float | None = None
+    ) -> ModelStatus:
+        """Load a model, whatever became of the last try, and wait until it is there.
+
+        Args:
+            is_pinned: None = as it is.
+            keep_alive_seconds: from now on; None = as it is.
+
+        Raises:
+            ModelNotFound, EngineError
+        """
+        entry = self._find(name)
+        entry.forgive()
+        async with self._pool.use(entry):
+            if is_pinned is not None:
+                self._pool.pin(entry, is_pinned=is_pinned)
+            if keep_alive_seconds is not None:
+                entry.keep_alive_seconds = keep_alive_seconds
+        return self.status(entry.model.id)
+
+    async def unload(self, name: str, *, must_wait: bool = False) -> ModelStatus:
+        """Unload a model, pinned or not.
+
+        Args:
+            must_wait: until its running requests have ended.
+
+        Raises:
+            ModelNotFound
+            ModelInUse: requests are running, and `must_wait` is false.
+        """
+        entry = self._find(name)
+        await self._pool.unload(entry, must_wait=must_wait)
+        return self.status(entry.model.id)
+
+    def pin(self, name: str, *, is_pinned: bool) -> ModelStatus:
+        """Keep a model in memory whatever comes, once it is loaded; or let it go again.
+
+        Raises:
+            ModelNotFound
+        """
+        entry = self._find(name)
+        self._pool.pin(entry, is_pinned=is_pinned)
+        return self.status(entry.model.id)
+
+    # -- entries --------------------------------------------------------------------------------
+
+    def _find(self, name: str) -> Entry:
+        """The entry of a name. A name that has moved to another file gets a new one, as soon as
+        nobody uses the old."""
+        model = self._resolver.resolve(name)
+        entry = self._entries.get(model.id)
+        if entry is not None and (entry.model == model or entry.num_requests or entry.num_waiting):
+            return entry
+        if entry is not None:
+            self._pool.retire(entry)
+        load = Load(model.backend, str(model.path), model.options, self._prefix_folder)
+        process = self._start_process(load)
+        entry = self._entries[model.id] = Entry(model, process, self._policy.keep_alive_seconds)
+        return entry
+
+    def _usual_process(self, load: Load) -> EngineProcess:
+        return EngineProcess(load, num_oom_kills=self._meter.num_oom_kills)
+
+    def _status(self, model: ServedModel) -> ModelStatus:
+        entry = self._entries.get(model.id)
+        if entry is None:
+            return unloaded_status(model)
+        status = entry.status(self._meter, self._clock())
+        return msgspec.structs.replace(status, aliases=model.aliases)
 
 
 async def _events(answers: AsyncIterator[Answer], parser: OutputParser) -> AsyncIterator[Event]:
@@ -208,10 +227,3 @@ def _with_logprobs(events: list[ContentEvent], delta: Delta) -> list[ContentEven
 def _finished(done: Done, parser: OutputParser) -> Finished:
     is_call = done.reason == "stop" and parser.num_tool_calls > 0
     return Finished("tool_calls" if is_call else done.reason, done.usage, done.timings)
-
-
-def _modified(path: Path) -> int:
-    try:
-        return int(path.stat().st_mtime)
-    except OSError:
-        return int(time.time())

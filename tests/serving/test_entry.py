@@ -1,0 +1,103 @@
+"""What an entry knows of its model: memory, warnings, when it leaves."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgellm.hardware.resident import ProcessMemory
+from edgellm.protocol import Load, ModelInfo
+from edgellm.serving.entry import UNUSED_SECONDS, Entry, accelerator_warnings
+from edgellm.serving.meter import MIB, RUNTIME_BYTES, Meter, file_size_estimate
+from edgellm.serving.process import EngineProcess
+from edgellm.serving.resolver import ServedModel
+from edgellm.types import EngineOptions
+from tests.support.scripted_engine import INFO
+
+
+def entry_of(path: Path, **options: int) -> Entry:
+    model = ServedModel("m", path, options=EngineOptions(**options))
+    return Entry(model, EngineProcess(Load("none", str(path))))
+
+
+def info(**changes: int) -> ModelInfo:
+    return msgspec.structs.replace(INFO, **changes)
+
+
+@pytest.mark.parametrize(
+    ("planned", "used", "said"),
+    [
+        (-1, 0, None),  # the runtime was to choose
+        (0, 0, None),
+        (28, 28, None),
+        (99, 29, None),  # "all of them", and the output layer counts as one more
+        (28, 0, "none of the 28 layers"),
+        (99, 0, "none of the 28 layers"),
+        (20, 12, "12 of the 20 layers"),
+    ],
+)
+def test_an_accelerator_that_was_planned_and_is_not_used(
+    planned: int, used: int, said: str | None
+) -> None:
+    options = EngineOptions(gpu_layers=planned)
+    warnings = accelerator_warnings(options, info(num_layers=28, gpu_layers=used))
+    assert len(warnings) == (said is not None)
+    assert (said or "") in "".join(warnings)
+
+
+def test_the_warning_is_in_the_status(tmp_path: Path) -> None:
+    entry = entry_of(tmp_path / "m", gpu_layers=5)
+    entry.note_ready(info(num_layers=5))
+    assert "none of the 5" in entry.status(Meter(), 0.0).warnings[0]
+
+
+def test_what_is_needed_is_the_most_that_was_estimated_seen_or_told(tmp_path: Path) -> None:
+    estimate: int | None = None
+    seen: ProcessMemory | None = None
+    meter = Meter(estimate=lambda _m, _o: estimate, resident=lambda _pid: seen)
+    entry = entry_of(tmp_path / "m", cache_ram=16)
+    entry.process.pid = 1
+    assert entry.needed_bytes(meter) is None
+    estimate = 100
+    assert entry.needed_bytes(meter) == 100
+    seen = ProcessMemory(150, 200)
+    entry.measure(meter)
+    assert (entry.resident_bytes, entry.needed_bytes(meter)) == (150, 200)
+    seen = ProcessMemory(50, 60)
+    entry.measure(meter)
+    assert (entry.resident_bytes, entry.needed_bytes(meter)) == (50, 200)
+    entry.note_ready(info(buffer_bytes=7 * MIB))
+    assert entry.needed_bytes(meter) == 23 * MIB + RUNTIME_BYTES
+    entry.note_killed(1000 * MIB)
+    assert entry.needed_bytes(meter) == 1000 * MIB + 1
+    entry.forgive()
+    assert entry.needed_bytes(meter) == 23 * MIB + RUNTIME_BYTES
+
+
+def test_the_estimate_from_the_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    path.write_bytes(b"x" * 1000)
+    model = ServedModel("m", path)
+    assert file_size_estimate(model, EngineOptions(cache_ram=2)) == 1000 + RUNTIME_BYTES + 2 * MIB
+    path.unlink()
+    assert file_size_estimate(model, EngineOptions()) is None
+
+
+def test_when_it_leaves(tmp_path: Path) -> None:
+    entry = entry_of(tmp_path / "m")
+    assert entry.expires_at() == math.inf  # it is not here
+    entry.is_resident, entry.last_used = True, 100.0
+    assert entry.expires_at() == math.inf  # nobody said when
+    entry.keep_alive_seconds = 5.0
+    assert entry.expires_at() == 100.0 + UNUSED_SECONDS  # somebody will come for it
+    entry.begin()
+    assert entry.expires_at() == math.inf
+    entry.end(200.0)
+    assert entry.expires_at() == 205.0
+    status = entry.status(Meter(), 202.0)
+    assert (status.idle_seconds, status.unload_seconds) == (2.0, 3.0)
+    entry.is_pinned = True
+    assert entry.expires_at() == math.inf
