@@ -23,7 +23,7 @@ class Answers:
     def __init__(self, generators: Sequence[AsyncGenerator[Event, None]]) -> None:
         self._queue: asyncio.Queue[tuple[int, Event | Exception]] = asyncio.Queue()
         self._early: deque[Indexed] = deque()
-        self._num_open = len(generators)
+        self._num_open = self._num_unstarted = len(generators)
         self._ending: set[int] = set()
         self._tasks = [
             asyncio.create_task(self._read(index, generator))
@@ -32,11 +32,11 @@ class Answers:
 
     async def start(self) -> None:
         """Wait until every prompt is accepted. Raises the first error, so that it can still
-        become an HTTP status. The events that came meanwhile are kept."""
-        num_waiting = len(self._tasks)
-        while num_waiting:
+        become an HTTP status. The events that came meanwhile are kept. May be cancelled and
+        called again."""
+        while self._num_unstarted:
             index, event = await self._next()
-            num_waiting -= isinstance(event, Started)
+            self._num_unstarted -= isinstance(event, Started)
             self._early.append((index, event))
 
     def __aiter__(self) -> Answers:

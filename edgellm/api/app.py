@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.middleware.cors import CORSMiddleware
 
 from edgellm import __version__
+from edgellm.api.admin import admin_routes
 from edgellm.api.errors import install_error_handlers
 from edgellm.api.health import health_routes
 from edgellm.api.openai import openai_routes
@@ -41,12 +42,14 @@ def create_app(
     *,
     cors_origins: tuple[str, ...] = (),
     max_body_bytes: int = MAX_BODY_BYTES,
+    is_admin_open: bool = False,
 ) -> FastAPI:
     """An ASGI application that answers from `router`.
 
     Args:
         cors_origins: web origins whose pages may call the API; "*" for any. None by default.
         max_body_bytes: a larger request body is a 413.
+        is_admin_open: whether clients on other devices may load and unload models.
     """
     # No /docs: its page loads scripts from a CDN, and these devices are offline.
     app = EdgellmAPI(title="edgellm", version=__version__, docs_url=None, redoc_url=None)
@@ -58,4 +61,5 @@ def create_app(
         )
     app.include_router(health_routes(router))
     app.include_router(openai_routes(router, max_body_bytes))
+    app.include_router(admin_routes(router, is_open=is_admin_open))
     return app

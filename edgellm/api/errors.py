@@ -9,6 +9,7 @@ SDKs show `message` alone, so it carries the hint too. The dialects differ in ho
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edgellm.api.validation import from_validation_errors
 from edgellm.errors import (
+    AdminRefused,
     ContextLengthExceeded,
     EdgellmError,
     EngineBusy,
@@ -29,7 +31,10 @@ from edgellm.errors import (
     EngineError,
     EngineLoadError,
     InvalidRequest,
+    ModelInUse,
+    ModelLoading,
     ModelNotFound,
+    NotEnoughMemory,
     RequestError,
     TemplateError,
 )
@@ -50,7 +55,8 @@ class BodyTooLarge(RequestError):
 
 
 class ErrorAnswer(Struct, frozen=True):
-    """What the caller is told. `is_temporary`: the same request may succeed in a second."""
+    """What the caller is told. `retry_seconds`: when the same request may succeed; None = who
+    knows."""
 
     status: int
     type: str
@@ -58,7 +64,7 @@ class ErrorAnswer(Struct, frozen=True):
     message: str
     hint: str = ""
     param: str | None = None
-    is_temporary: bool = False
+    retry_seconds: float | None = None
 
     def body(self) -> dict[str, Any]:
         """OpenAI's error object."""
@@ -67,7 +73,9 @@ class ErrorAnswer(Struct, frozen=True):
         return {"error": {**error, "hint": self.hint} if self.hint else error}
 
     def headers(self) -> dict[str, str]:
-        return {"Retry-After": "1"} if self.is_temporary else {}
+        if self.retry_seconds is None:
+            return {}
+        return {"Retry-After": str(max(1, math.ceil(self.retry_seconds)))}
 
 
 def describe(error: Exception, input_param: str = "messages") -> ErrorAnswer:
@@ -108,22 +116,30 @@ def _describe_request_error(error: RequestError, input_param: str) -> ErrorAnswe
             code, param = "template_error", input_param
         case ModelNotFound():
             status, code, param = 404, "model_not_found", "model"
+        case ModelInUse():
+            status, code, param = 409, "model_in_use", "model"
+        case AdminRefused():
+            status, code = 403, "admin_refused"
         case BodyTooLarge():
             status, code = 413, "request_too_large"
     return ErrorAnswer(status, "invalid_request_error", code, error.message, error.hint, param)
 
 
 def _describe_engine_error(error: EngineError) -> ErrorAnswer:
-    code, is_temporary = "engine_error", False
+    code, retry_seconds = "engine_error", None
     match error:
+        case NotEnoughMemory():
+            code = "not_enough_memory"
         case EngineLoadError():
             code = "model_load_failed"
+        case ModelLoading():
+            code, retry_seconds = "model_loading", error.retry_seconds
         case EngineBusy():
-            code, is_temporary = "engine_busy", True
+            code, retry_seconds = "engine_busy", 1.0
         case EngineCrashed():
-            code, is_temporary = "engine_crashed", True
+            code, retry_seconds = "engine_crashed", 1.0
     return ErrorAnswer(
-        503, "server_error", code, error.message, error.hint, is_temporary=is_temporary
+        503, "server_error", code, error.message, error.hint, retry_seconds=retry_seconds
     )
 
 

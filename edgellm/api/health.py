@@ -18,7 +18,8 @@ def health_routes(router: Router) -> APIRouter:
 
     @routes.get("/health")
     async def health() -> Response:
-        """200 when the default model is ready, 503 with the reason when it is not."""
+        """200 when the default model is ready or would be loaded by the next request, 503 with the
+        reason when it is not."""
         status, body = to_health(router.statuses())
         return Response(msgspec.json.encode(body), status, media_type="application/json")
 
@@ -45,19 +46,23 @@ def to_health(models: tuple[ModelStatus, ...]) -> tuple[int, dict[str, Any]]:
         body["progress"] = default.progress
     if default.error is not None:
         body |= {"error": default.error, "hint": default.hint}
+    warnings = [f"{model.id}: {warning}" for model in models for warning in model.warnings]
+    if warnings:
+        body["warnings"] = warnings
     body["models"] = [_to_detail(model) for model in models]
-    return (200 if default.state == "ready" else 503), body
+    return (200 if body["status"] in ("ok", "idle") else 503), body
 
 
 def health_word(model: ModelStatus) -> str:
-    """ok | loading | stopped | draining | crashed | failed (a load that went wrong)."""
+    """ok | idle (not loaded: the next request does that) | loading | waiting (for memory) |
+    draining | crashed | failed (a load that went wrong)."""
     match model.state:
         case "ready":
             return "ok"
         case "starting":
             return "loading"
         case "stopped":
-            return "stopped" if model.error is None else "failed"
+            return "idle" if model.error is None else "failed"
         case state:
             return state
 
@@ -73,6 +78,11 @@ def _to_detail(model: ModelStatus) -> dict[str, Any]:
         "restarts": model.num_restarts,
         "error": model.error,
         "last_crash": model.last_crash,
+        "warnings": model.warnings,
+        "memory_bytes": model.memory_bytes,
+        "pinned": model.is_pinned,
+        "requests": model.num_requests,
+        "waiting": model.num_waiting,
         "stats": {
             "running": stats.num_running,
             "waiting": stats.num_waiting,

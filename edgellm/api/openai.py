@@ -16,12 +16,16 @@ from edgellm.api.openai_completions import CompletionStream, completion
 from edgellm.api.openai_output import Json, new_head
 from edgellm.api.openai_request import chat_to_requests, completion_to_requests
 from edgellm.api.openai_schema import ChatCompletionBody, CompletionBody, SamplingFields
-from edgellm.api.sse import AnswerStream, StreamWriter
-from edgellm.api.validation import parse_body
+from edgellm.api.sse import AnswerStream, StreamWriter, has_started, obstacle_of
+from edgellm.api.validation import bad_value, parse_body
 from edgellm.serving.router import Router
 from edgellm.types import GenerateRequest, ModelStatus
 
 Body = TypeVar("Body", bound=SamplingFields)
+
+WAIT_HEADER = "X-EdgeLLM-Wait"
+# What a client that lists models wants to know of each: could it answer at once?
+LIST_WORDS = {"stopped": "available", "waiting": "loading", "starting": "loading"}
 
 
 def openai_routes(router: Router, max_body_bytes: int) -> APIRouter:
@@ -35,8 +39,9 @@ def openai_routes(router: Router, max_body_bytes: int) -> APIRouter:
         head, n = new_head("chatcmpl", model), len(requests)
         if body.stream:
             writer = ChatStream(head, n, _includes_usage(body))
-            return await _stream(request, _begin(requests), writer)
-        return await _whole(request, _begin(requests), lambda es: chat_completion(head, n, es))
+            return await _stream(request, router, requests, writer)
+        answers = _begin(request, router, requests)
+        return await _whole(request, answers, lambda es: chat_completion(head, n, es))
 
     @routes.post("/completions", **_documented(CompletionBody))
     async def completions(request: Request) -> Response:
@@ -46,9 +51,9 @@ def openai_routes(router: Router, max_body_bytes: int) -> APIRouter:
         head, n = new_head("cmpl", model), body.n or 1
         if body.stream:
             writer = CompletionStream(head, n, _includes_usage(body))
-            return await _stream(request, _begin(requests), writer)
-        num = len(requests)
-        return await _whole(request, _begin(requests), lambda es: completion(head, num, n, es))
+            return await _stream(request, router, requests, writer)
+        answers, num = _begin(request, router, requests), len(requests)
+        return await _whole(request, answers, lambda es: completion(head, num, n, es))
 
     @routes.get("/models")
     async def list_models() -> Response:
@@ -63,9 +68,6 @@ def openai_routes(router: Router, max_body_bytes: int) -> APIRouter:
         body = parse_body(kind, await read_body(request, max_body_bytes))
         return body, router.status(body.model or "").id
 
-    def _begin(requests: list[GenerateRequest]) -> Answers:
-        return Answers([router.generate(request) for request in requests])
-
     return routes
 
 
@@ -75,13 +77,26 @@ def client_of(request: Request, body: SamplingFields) -> str:
     return f"{peer} {body.user}" if isinstance(body.user, str) else peer
 
 
+def may_wait(request: Request) -> bool:
+    """Whether the client waits for a model that has to be loaded, or would rather be told when to
+    come back. Raises InvalidRequest."""
+    match request.headers.get(WAIT_HEADER, "yes").strip().lower():
+        case "yes" | "true" | "1":
+            return True
+        case "no" | "false" | "0":
+            return False
+        case other:
+            raise bad_value(WAIT_HEADER, "'yes' or 'no'", other)
+
+
 def to_model(status: ModelStatus) -> Json:
-    """An entry of `/v1/models`; `meta` is ours."""
+    """An entry of `/v1/models`; `status` and `meta` are ours."""
     return {
         "id": status.id,
         "object": "model",
         "created": status.created,
         "owned_by": "edgellm",
+        "status": {"value": LIST_WORDS.get(status.state, "loaded"), "error": status.error},
         "meta": {
             "context": status.context,
             "description": status.description,
@@ -92,14 +107,28 @@ def to_model(status: ModelStatus) -> Json:
     }
 
 
-async def _stream(request: Request, answers: Answers, writer: StreamWriter) -> Response:
-    """A stream, once every prompt is accepted: an error before that still gets its status."""
+def _begin(request: Request, router: Router, requests: list[GenerateRequest]) -> Answers:
+    can_wait = may_wait(request)
+    return Answers(
+        [router.generate(msgspec.structs.replace(each, may_wait=can_wait)) for each in requests]
+    )
+
+
+async def _stream(
+    request: Request, router: Router, requests: list[GenerateRequest], writer: StreamWriter
+) -> Response:
+    """A stream, once every prompt is accepted, or the model takes its time to load."""
+    answers, model = _begin(request, router, requests), requests[0].model
+
+    def obstacle() -> str | None:
+        return obstacle_of(router.status(model))
+
     try:
-        await unless_disconnected(request, answers.start())
+        is_started = await unless_disconnected(request, has_started(answers, obstacle))
     except BaseException:
         await answers.aclose()
         raise
-    return AnswerStream(answers, writer)  # it closes them
+    return AnswerStream(answers, writer, None if is_started else obstacle)  # it closes them
 
 
 async def _whole(

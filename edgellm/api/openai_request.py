@@ -19,7 +19,14 @@ from edgellm.api.openai_schema import (
     SamplingFields,
     ToolDefinition,
 )
-from edgellm.api.validation import bad_type, bad_value, missing, shown, unsupported
+from edgellm.api.validation import (
+    bad_type,
+    bad_value,
+    missing,
+    shown,
+    to_keep_alive,
+    unsupported,
+)
 from edgellm.errors import InvalidRequest
 from edgellm.types import GenerateRequest, Message, Sampling, Tool, ToolCall
 
@@ -51,6 +58,7 @@ def chat_to_requests(
             tools=tools,
             sampling=to_sampling(body, max_tokens, top_logprobs, choice),
             client=client,
+            keep_alive_seconds=to_keep_alive(body.keep_alive),
         )
         for choice in range(body.n or 1)
     ]
@@ -78,6 +86,7 @@ def completion_to_requests(
             sampling=to_sampling(body, body.max_tokens, body.logprobs, choice),
             echo=bool(body.echo),
             client=client,
+            keep_alive_seconds=to_keep_alive(body.keep_alive),
         )
         for prompt in prompts
         for choice in range(num_choices)

@@ -93,7 +93,7 @@ _Stop = Annotated[str, Field(min_length=1)]
 
 class SamplingFields(_Input):
     """The fields that both endpoints share. Those after `logit_bias` are not OpenAI's own but
-    llama-server's and vLLM's."""
+    llama-server's, vLLM's and Ollama's."""
 
     model: str | None = None
     stream: bool | None = None
@@ -117,6 +117,7 @@ class SamplingFields(_Input):
     repeat_last_n: Annotated[int, Field(ge=-1, le=MAX_INT)] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=MAX_INT)] | None = None
     ignore_eos: bool | None = None
+    keep_alive: Any = None  # Ollama's: seconds or a duration that the model stays loaded
     user: Any = None
 
 

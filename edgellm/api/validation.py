@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from edgellm.errors import InvalidRequest
+from edgellm.units import parse_duration
 
 WRONG_TYPE = "wrong_type"  # our own validators' error; its message says what was expected
 
@@ -73,6 +74,19 @@ def bad_value(path: str, expected: str, got: object) -> InvalidRequest:
     return InvalidRequest(
         f"Invalid value for {_quoted(path)}: expected {expected}, but got {shown(got)}.", param=path
     )
+
+
+def to_keep_alive(value: object) -> float | None:
+    """Seconds that the model is to stay after this answer; infinity for ever, None = as before."""
+    expected = "seconds, or a duration such as '5m'"
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise bad_type("keep_alive", expected, value)
+    try:
+        return parse_duration(value)
+    except ValueError:
+        raise bad_value("keep_alive", expected, value) from None
 
 
 def bad_type(path: str, expected: str, got: object) -> InvalidRequest:

@@ -57,6 +57,29 @@ class ScriptedRouter(Router):
         self.requests: list[GenerateRequest] = []
         self.closed: list[int] = []
         self.num_hanging = 0
+        self.admin_calls: list[tuple[object, ...]] = []
+        self.admin_error: Exception | None = None
+
+    @property
+    def memory_budget_bytes(self) -> int | None:
+        return 1000
+
+    async def load(
+        self, name: str, *, is_pinned: bool | None = None, keep_alive_seconds: float | None = None
+    ) -> ModelStatus:
+        return self._administer("load", name, is_pinned, keep_alive_seconds)
+
+    async def unload(self, name: str, *, must_wait: bool = False) -> ModelStatus:
+        return self._administer("unload", name, must_wait)
+
+    def pin(self, name: str, *, is_pinned: bool) -> ModelStatus:
+        return self._administer("pin", name, is_pinned)
+
+    def _administer(self, verb: str, name: str, *arguments: object) -> ModelStatus:
+        self.admin_calls.append((verb, name, *arguments))
+        if self.admin_error is not None:
+            raise self.admin_error
+        return self.status(name)
 
     def statuses(self) -> tuple[ModelStatus, ...]:
         return self.models

@@ -23,7 +23,13 @@ def status(**changes: Any) -> ModelStatus:
 
 def test_ready(client: InMemory, router: ScriptedRouter) -> None:
     stats = EngineStats(1, 2, 30, 40, 7, 6, 50)
-    model = status(stats=stats, num_restarts=1, last_crash="killed by signal 9")
+    model = status(
+        stats=stats,
+        num_restarts=1,
+        last_crash="killed by signal 9",
+        memory_bytes=100,
+        num_requests=1,
+    )
     assert health(client, router, model) == (
         200,
         {
@@ -39,6 +45,11 @@ def test_ready(client: InMemory, router: ScriptedRouter) -> None:
                     "restarts": 1,
                     "error": None,
                     "last_crash": "killed by signal 9",
+                    "warnings": [],
+                    "memory_bytes": 100,
+                    "pinned": False,
+                    "requests": 1,
+                    "waiting": 0,
                     "stats": {
                         "running": 1,
                         "waiting": 2,
@@ -69,7 +80,20 @@ def test_broken(client: InMemory, router: ScriptedRouter, state: str, word: str)
     assert (body["error"], body["hint"]) == ("Not a GGUF file.", "Fetch it again.")
 
 
-@pytest.mark.parametrize("state", ["stopped", "draining"])
+def test_not_loaded_but_loadable(client: InMemory, router: ScriptedRouter) -> None:
+    code, body = health(client, router, status(state="stopped"))
+    assert (code, body["status"]) == (200, "idle")
+    assert "error" not in body
+
+
+def test_an_accelerator_that_is_not_used(client: InMemory, router: ScriptedRouter) -> None:
+    code, body = health(client, router, status(warnings=("none of the 28 layers",)), READY)
+    assert (code, body["status"]) == (200, "ok")
+    assert body["warnings"] == ["pocket: none of the 28 layers"]
+    assert body["models"][0]["warnings"] == ["none of the 28 layers"]
+
+
+@pytest.mark.parametrize("state", ["waiting", "draining"])
 def test_not_serving(client: InMemory, router: ScriptedRouter, state: str) -> None:
     code, body = health(client, router, status(state=state))
     assert (code, body["status"]) == (503, state)

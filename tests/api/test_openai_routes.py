@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+from typing import Any
 
 import pytest
 
@@ -14,9 +16,11 @@ from edgellm.errors import (
     EngineCrashed,
     EngineLoadError,
     InvalidRequest,
+    ModelLoading,
+    NotEnoughMemory,
     TemplateError,
 )
-from edgellm.types import Started, TextDelta
+from edgellm.types import ModelStatus, Started, TextDelta
 from tests.api.conftest import FINISHED, HELLO, InMemory, ScriptedRouter
 
 
@@ -109,6 +113,7 @@ ERRORS = [
     (ContextLengthExceeded(9, 8), 400, "context_length_exceeded", "INPUT"),
     (TemplateError("It raised.", "Look."), 400, "template_error", "INPUT"),
     (EngineLoadError("Broken file.", "Fetch it again."), 503, "model_load_failed", None),
+    (NotEnoughMemory("Too large.", "Choose a smaller one."), 503, "not_enough_memory", None),
     (EngineBusy("Full."), 503, "engine_busy", None),
     (EngineCrashed("It died."), 503, "engine_crashed", None),
     (ConfigError("A setting.", "Change it."), 500, "server_error", None),
@@ -169,6 +174,66 @@ def test_unknown_model(client: InMemory, router: ScriptedRouter) -> None:
     assert router.requests == []
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_does_not_wait_is_told_when_to_come_back(stream: bool) -> None:
+    router = ScriptedRouter([ModelLoading("pocket", 6.2)])
+    client = InMemory(create_app(router))
+    body = {"messages": [{"role": "user", "content": "Hi"}], "stream": stream}
+    response = client.post("/v1/chat/completions", body, headers={"X-EdgeLLM-Wait": "no"})
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "7"
+    assert response.json()["error"]["code"] == "model_loading"
+    assert not router.requests[0].may_wait
+
+
+def test_the_wait_header(client: InMemory, router: ScriptedRouter) -> None:
+    for word, may_wait in (("No", False), ("0", False), ("yes", True), ("true", True)):
+        headers = {"X-EdgeLLM-Wait": word}
+        assert client.post("/v1/completions", {"prompt": "x"}, headers=headers).status_code == 200
+        assert router.requests[-1].may_wait == may_wait
+    client.complete()
+    assert router.requests[-1].may_wait
+    response = client.post("/v1/completions", {"prompt": "x"}, headers={"X-EdgeLLM-Wait": "maybe"})
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "X-EdgeLLM-Wait"
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds"), [("5m", 300), (0, 0), (2.5, 2.5), (-1, math.inf), ("forever", math.inf)]
+)
+def test_keep_alive(
+    client: InMemory, router: ScriptedRouter, sent: str | float, seconds: float
+) -> None:
+    assert client.chat(keep_alive=sent).status_code == 200
+    assert client.complete(keep_alive=sent).status_code == 200
+    assert [r.keep_alive_seconds for r in router.requests] == [seconds] * 2
+
+
+@pytest.mark.parametrize("sent", ["soon", "", True, [5], {}])
+def test_a_keep_alive_that_is_none(client: InMemory, sent: object) -> None:
+    response = client.chat(keep_alive=sent)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "keep_alive"
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ("ready", "loaded"),
+        ("starting", "loading"),
+        ("waiting", "loading"),
+        ("stopped", "available"),
+    ],
+)
+def test_models_that_are_not_loaded_are_listed(state: Any, word: str) -> None:
+    router = ScriptedRouter()
+    router.models = (*router.models, ModelStatus("other", state, 5, size_bytes=7))
+    data = InMemory(create_app(router)).get("/v1/models").json()["data"]
+    assert [model["id"] for model in data] == ["pocket", "other"]
+    assert data[1]["status"] == {"value": word, "error": None}
+    assert data[1]["meta"]["size_bytes"] == 7
+
+
 def test_models(client: InMemory) -> None:
     answer = client.get("/v1/models").json()
     assert answer["object"] == "list"
@@ -178,6 +243,7 @@ def test_models(client: InMemory) -> None:
             "object": "model",
             "created": 1_700_000_000,
             "owned_by": "edgellm",
+            "status": {"value": "loaded", "error": None},
             "meta": {
                 "context": 2048,
                 "description": "",
