@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -17,10 +18,13 @@ from msgspec import Struct
 
 from edgellm.errors import EdgellmError, EngineError, InvalidRequest, ServerUnreachable
 from edgellm.sse import SseDecoder
-from edgellm.types import Message, Timings, ToolCallDelta, Usage
+from edgellm.types import Message, ModelStatus, Timings, ToolCallDelta, Usage
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _ANSWER_TIMEOUT_SECONDS = 30.0  # of the routes that answer at once
+
+
+Result = TypeVar("Result")
 
 
 class ChatDelta(Struct, frozen=True):
@@ -100,8 +104,41 @@ class EdgellmClient:
         """The served models, the default first."""
         response = await self._get("/v1/models")
         self._raise_for(response.status_code, response.content)
+        return self._converted(response.content, "data", tuple[RemoteModel, ...])
+
+    async def admin_models(self) -> tuple[ModelStatus, ...]:
+        """All models that the server could load, with all that it knows of them."""
+        response = await self._get("/admin/models")
+        self._raise_for(response.status_code, response.content)
+        return self._converted(response.content, "models", tuple[ModelStatus, ...])
+
+    async def load_model(
+        self, model: str, *, pin: bool | None = None, keep_alive: str | float | None = None
+    ) -> ModelStatus:
+        """Load a model; returns once it is there. None = as it is."""
+        return await self._manage(model, "load", {"pin": pin, "keep_alive": keep_alive})
+
+    async def unload_model(self, model: str, *, wait: bool = False) -> ModelStatus:
+        """Unload a model; returns once it is gone.
+
+        Args:
+            wait: for its running requests, which are otherwise a reason to refuse.
+        """
+        return await self._manage(model, "unload", {"wait": wait})
+
+    async def pin_model(self, model: str, *, pin: bool = True) -> ModelStatus:
+        """Keep a model in memory whatever comes, once it is loaded; or let it go again."""
+        return await self._manage(model, "pin", {"pin": pin})
+
+    async def _manage(self, model: str, verb: str, body: dict[str, object]) -> ModelStatus:
+        with self._network_errors():
+            response = await self._http.post(f"/admin/models/{quote(model)}/{verb}", json=body)
+        self._raise_for(response.status_code, response.content)
+        return self._converted(response.content, "model", ModelStatus)
+
+    def _converted(self, content: bytes, field: str, kind: type[Result]) -> Result:
         try:
-            return msgspec.convert(_json_object(response.content)["data"], tuple[RemoteModel, ...])
+            return msgspec.convert(_json_object(content)[field], kind)
         except (KeyError, msgspec.ValidationError) as error:
             raise self._not_edgellm() from error
 

@@ -18,11 +18,13 @@ from msgspec import Meta, Struct
 
 from edgellm.errors import ConfigError
 from edgellm.types import FlashAttention, KVType, SwaCache
+from edgellm.units import DURATION, SIZE
 
 PREFIX = "EDGELLM_"
 # Variables that are read elsewhere: the folders, the settings file, the server that clients use.
 OTHER_VARIABLES = ("EDGELLM_HOME", "EDGELLM_CONFIG", "EDGELLM_SERVER", "EDGELLM_API_KEY")
 
+AdminFrom: TypeAlias = Literal["loopback", "anywhere"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 Words: TypeAlias = tuple[Annotated[str, Meta(min_length=1)], ...]
 Origins: TypeAlias = dict[str, str]
@@ -49,6 +51,12 @@ _MEANING = {
     "log_level": "one of debug, info, warning, error",
     "cors_origins": "a list of web origins such as http://localhost:3000",
     "alias": "a list of names",
+    "models": "a list of paths of GGUF files",
+    "models_folder": "the path of a folder with GGUF files, or empty for none",
+    "memory_limit": "a size such as 6GiB or 800MiB, or empty for what the device can spare",
+    "keep_alive": "a duration such as 5m or 1h30m, 0 for no time, or forever",
+    "preload": "a list of names of models",
+    "admin_from": "loopback or anywhere",
 }
 
 
@@ -78,11 +86,21 @@ class Settings(Struct, frozen=True):
     log_level: LogLevel = "info"
     cors_origins: Words = ()
     alias: Words = ()  # more names that requests may use for the model
+    models: Words = ()  # paths of more models, loaded when a request names them
+    models_folder: str = ""  # the same for every GGUF file in it
+    memory_limit: Annotated[str, Meta(pattern=f"^$|{SIZE}")] = ""  # of all models together
+    keep_alive: Annotated[str, Meta(pattern=DURATION)] = "forever"  # that an idle model stays
+    preload: Words = ()  # names of models to load at the start
+    admin_from: AdminFrom = "loopback"  # who may load and unload models
 
 
 _TYPES = {field.name: field.type for field in msgspec.structs.fields(Settings)}
-_FLAGS = {"model": "MODEL", "cors_origins": "--cors-origin"}  # the others are named alike
-_LISTS = frozenset({"cors_origins", "alias"})
+_FLAGS = {
+    "model": "MODEL",
+    "cors_origins": "--cors-origin",
+    "models": "--model",
+}  # the others are named alike
+_LISTS = frozenset({"cors_origins", "alias", "models", "preload"})
 
 
 def load_settings(

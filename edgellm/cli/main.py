@@ -19,12 +19,15 @@ from edgellm.cli import (
     doctor,
     du,
     list_models,
+    load,
     plan,
+    ps,
     pull,
     rm,
     run,
     serve,
     show,
+    stop,
     tune,
     verify,
 )
@@ -77,6 +80,9 @@ app.command("show")(show.show)
 app.command("rm")(rm.rm)
 app.command("verify")(verify.verify)
 app.command("du")(du.du)
+app.command("ps")(ps.ps)
+app.command("load")(load.load)
+app.command("stop")(stop.stop)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edgellm.cli.serving import RunningServer
     from edgellm.config import Settings
-    from edgellm.serving.router import ServedModel
+    from edgellm.serving.resolver import ServedModel
 
 
 def serve(
@@ -110,6 +110,45 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="One more name of the model. Repeatable."),
     ] = None,
+    more_models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="PATH",
+            help="One more GGUF file, loaded when a request names it. Repeatable.",
+        ),
+    ] = None,
+    models_folder: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Serve every GGUF file in it too. [default: none]"),
+    ] = None,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory that all models together may take, e.g. 6GiB. "
+            "[default: what is free at the start, less a reserve]",
+        ),
+    ] = None,
+    keep_alive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How long an idle model stays in memory, e.g. 5m. "
+            "[default: forever, unless another one needs the room]",
+        ),
+    ] = None,
+    preload: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Load this model at the start, too. Repeatable."),
+    ] = None,
+    admin_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="Who may load and unload models: loopback or anywhere. [default: loopback]",
+        ),
+    ] = None,
     cors_origin: Annotated[
         list[str] | None,
         typer.Option(metavar="URL", help="Web origin that may call the API. Repeatable."),
@@ -145,6 +184,12 @@ def serve(
         "batch_tokens": batch_tokens,
         "repack": repack,
         "alias": alias,
+        "models": more_models,
+        "models_folder": models_folder,
+        "memory_limit": memory_limit,
+        "keep_alive": keep_alive,
+        "preload": preload,
+        "admin_from": admin_from,
         "cors_origins": cors_origin,
         "log_level": log_level,
     }
@@ -156,11 +201,9 @@ def serve(
 def _serve(settings: Settings, started: float) -> None:
     """The socket first, then the model file: both fail at once, before anything is loaded."""
     from edgellm.cli.serving import bind, served_model
-    from edgellm.cli.tuned import with_tuning
 
     with bind(settings.host, settings.port) as listener:
         model = served_model(settings.model, settings.alias)
-        settings = with_tuning(settings, model.path)
         if not _is_loopback(settings.host):
             say(
                 f"warning: listening on {settings.host} without authentication: "

@@ -14,18 +14,30 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from edgellm.assets import builtin_model
 from edgellm.cli.catalogue import user_catalog
+from edgellm.cli.memory import device_meter
+from edgellm.cli.models import LocalModels
+from edgellm.cli.tuned import with_tuning
 from edgellm.config import Settings
-from edgellm.errors import ConfigError, PortInUse
-from edgellm.serving.router import Router, ServedModel
+from edgellm.errors import ConfigError, EdgellmError, PortInUse
+from edgellm.hardware.host import Host
+from edgellm.serving.meter import MIB, Meter
+from edgellm.serving.pool import Policy
+from edgellm.serving.resolver import ServedModel
+from edgellm.serving.router import Router
 from edgellm.store.sources.local import check_model_file
 from edgellm.types import EngineOptions
+from edgellm.units import parse_duration
 
 if TYPE_CHECKING:
     import uvicorn
 
 BUILTIN_ID = "pocket"
+LEAST_CACHE_MIB, MOST_CACHE_MIB = 16, 1024  # for computed prompts of one model of several
+CACHE_SHARE = 16  # a model's part of the memory that all may take
 STREAMS_GRACE_SECONDS = 4.0  # that running answers get once the server is told to stop
 _LAST_GRACE_SECONDS = 2.0  # after that, for their error events to leave
 _BACKLOG = 2048
@@ -155,9 +167,52 @@ async def serving(
         prefix_folder: where computed prefixes are kept over restarts; None = nowhere.
 
     Raises:
-        ModelFileError: the draft model's file is absent or no GGUF.
+        ModelFileError: the file of the draft model or of another one is absent or no GGUF.
+        ModelNotFound: a model to preload is not there.
     """
-    options = EngineOptions(
+    meter = device_meter(settings.memory_limit, Host())
+    router = Router(
+        local_models(settings, model, meter),
+        str(prefix_folder or ""),
+        policy=Policy(keep_alive_seconds=parse_duration(settings.keep_alive)),
+        meter=meter,
+    )
+    await router.start(settings.preload)
+    try:
+        http = _http_server(router, settings)
+        task = asyncio.create_task(http.serve(sockets=[listener]))
+        server = RunningServer(address_of(listener), router, http, task)
+        try:
+            yield server
+        finally:
+            await server.aclose()
+    finally:
+        await router.aclose()
+
+
+def local_models(settings: Settings, model: ServedModel, meter: Meter) -> LocalModels:
+    """All that the settings name, `model` first; each with its own options for the engine.
+
+    Raises:
+        ModelFileError: a file is absent or no GGUF.
+        ConfigError: the folder is no folder.
+    """
+    draft_path = _draft_path(settings.draft_model)
+    folder = _folder(settings.models_folder)
+    if (settings.models or folder) and not settings.cache_ram:
+        settings = msgspec.structs.replace(settings, cache_ram=_shared_cache_mib(meter))
+
+    def options_of(path: Path) -> EngineOptions:
+        is_default = path == model.path
+        return engine_options(with_tuning(settings, path), draft_path if is_default else "")
+
+    more = tuple(served_model(spec) for spec in settings.models)
+    return LocalModels((model, *more, *_builtin()), folder, options_of)
+
+
+def engine_options(settings: Settings, draft_path: str = "") -> EngineOptions:
+    """How an engine is started."""
+    return EngineOptions(
         context=settings.context,
         parallel=settings.parallel,
         threads=settings.threads,
@@ -170,20 +225,32 @@ async def serving(
         swa_cache=settings.swa_cache,
         speculate=settings.speculate,
         cache_ram=settings.cache_ram,
-        draft_path=_draft_path(settings.draft_model),
+        draft_path=draft_path,
     )
-    router = Router((model,), options, str(prefix_folder or ""))
-    await router.start()
+
+
+def _builtin() -> tuple[ServedModel, ...]:
+    """It is always there, unless the installation is broken; then others still work."""
     try:
-        http = _http_server(router, settings)
-        task = asyncio.create_task(http.serve(sockets=[listener]))
-        server = RunningServer(address_of(listener), router, http, task)
-        try:
-            yield server
-        finally:
-            await server.aclose()
-    finally:
-        await router.aclose()
+        return (served_model(BUILTIN_ID),)
+    except EdgellmError:
+        return ()
+
+
+def _folder(spec: str) -> Path | None:
+    folder = Path(spec).expanduser().absolute() if spec else None
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"The models folder {folder} is not a folder.", "See --models-folder.")
+    return folder
+
+
+def _shared_cache_mib(meter: Meter) -> int:
+    """For the prompts of each of several models: together they must not take what the next model
+    needs. 0 = what the device can spare, where it does not tell what it has."""
+    budget = meter.budget(0)
+    if budget is None:
+        return 0
+    return max(LEAST_CACHE_MIB, min(MOST_CACHE_MIB, budget // MIB // CACHE_SHARE))
 
 
 def _draft_path(spec: str) -> str:
@@ -198,6 +265,9 @@ async def local_server(settings: Settings, model: ServedModel) -> AsyncIterator[
     Raises:
         EngineError: the model cannot be loaded.
     """
+    settings = msgspec.structs.replace(
+        settings, models=(), models_folder="", preload=(), keep_alive="forever"
+    )
     with contextlib.closing(bind("127.0.0.1", 0)) as listener:
         async with serving(listener, settings, model) as server:
             await server.router.ready()
@@ -219,7 +289,11 @@ def _http_server(router: Router, settings: Settings) -> uvicorn.Server:
             yield
 
     config = uvicorn.Config(
-        create_app(router, cors_origins=settings.cors_origins),
+        create_app(
+            router,
+            cors_origins=settings.cors_origins,
+            is_admin_open=settings.admin_from == "anywhere",
+        ),
         log_config=None,
         access_log=settings.log_level == "debug",
         lifespan="off",

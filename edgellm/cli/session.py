@@ -74,12 +74,10 @@ async def connect(where: Target) -> AsyncIterator[EdgellmClient]:
             yield client
         return
     from edgellm.cli.serving import local_server, served_model
-    from edgellm.cli.tuned import with_tuning
 
     settings = user_settings({"model": where.model or None})
     set_up_logging("debug" if settings.log_level == "debug" else "warning")
     model = served_model(settings.model)
-    settings = with_tuning(settings, model.path)
     async with local_server(settings, model) as server, EdgellmClient(server.url) as client:
         yield client
 

@@ -17,7 +17,7 @@ from edgellm.types import EngineOptions, KVType
 
 if TYPE_CHECKING:
     from edgellm.hardware.profile import Cpu
-    from edgellm.serving.router import ServedModel
+    from edgellm.serving.resolver import ServedModel
     from edgellm.tuning.record import Record
     from edgellm.tuning.search import Candidate, Trial
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from edgellm.cli import serving
-from edgellm.cli.serving import address_of, bind, local_server, served_model
+from edgellm.cli.memory import device_meter
+from edgellm.cli.serving import address_of, bind, local_models, local_server, served_model
 from edgellm.client import EdgellmClient
 from edgellm.config import Settings
 from edgellm.errors import (
@@ -23,7 +24,8 @@ from edgellm.errors import (
     PortInUse,
     ServerUnreachable,
 )
-from edgellm.serving.router import ServedModel
+from edgellm.hardware.host import Host
+from edgellm.serving.resolver import Resolver, ServedModel
 from edgellm.types import (
     EngineOptions,
     Event,
@@ -45,16 +47,19 @@ class ScriptedRouter:
     newest: ScriptedRouter
     load_error: EngineLoadError | None = None
 
-    def __init__(
-        self, models: tuple[ServedModel, ...], options: EngineOptions, _folder: str
-    ) -> None:
-        self.models, self.options = models, options
+    def __init__(self, resolver: Resolver, _folder: str, **_: object) -> None:
+        self.resolver = resolver
+        self.preloaded: tuple[str, ...] = ()
         self.closed = asyncio.Event()
         self.num_closes = 0
         ScriptedRouter.newest = self
 
-    async def start(self) -> None:
-        pass
+    @property
+    def options(self) -> EngineOptions:
+        return self.resolver.resolve("").options
+
+    async def start(self, preload: tuple[str, ...] = ()) -> None:
+        self.preloaded = preload
 
     async def ready(self) -> None:
         if self.load_error is not None:
@@ -65,7 +70,7 @@ class ScriptedRouter:
         self.closed.set()
 
     def statuses(self) -> tuple[ModelStatus, ...]:
-        return tuple(ModelStatus(m.id, "ready", 0, m.aliases) for m in self.models)
+        return tuple(ModelStatus(m.id, "ready", 0, m.aliases) for m in self.resolver.models())
 
     def status(self, name: str) -> ModelStatus:
         return self.statuses()[0]
@@ -146,6 +151,31 @@ def test_the_built_in_model_is_pocket(monkeypatch: pytest.MonkeyPatch, tiny_mode
     monkeypatch.setattr(serving, "builtin_model", lambda: tiny_model)
     assert served_model("").id == served_model("pocket").id == "pocket"
     assert served_model("").path == tiny_model.resolve()
+
+
+def test_all_models_that_were_named_are_there(
+    tiny_model: Path, tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGELLM_HOME", environment["EDGELLM_HOME"])
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "other.gguf").write_bytes(tiny_model.read_bytes())
+    settings = Settings(models=(str(tiny_model),), models_folder=str(folder), memory_limit="1GiB")
+    meter = device_meter("1GiB", Host())
+    models = local_models(settings, MODEL, meter)
+    assert [model.id for model in models.models()] == ["m", "tiny", "pocket", "other"]
+    assert models.resolve("tiny").options.cache_ram == 64  # a sixteenth of the limit
+    with pytest.raises(ModelFileError):
+        local_models(Settings(models=("/no/such.gguf",)), MODEL, meter)
+    with pytest.raises(ConfigError, match="not a folder"):
+        local_models(Settings(models_folder=str(tiny_model)), MODEL, meter)
+
+
+def test_the_draft_model_is_the_default_model_s_only(tiny_model: Path) -> None:
+    settings = Settings(draft_model=str(tiny_model), models=(str(tiny_model),))
+    models = local_models(settings, MODEL, device_meter("", Host()))
+    assert models.resolve("m").options.draft_path == str(tiny_model.resolve())
+    assert models.resolve("tiny").options.draft_path == ""
 
 
 def test_a_private_server_answers_and_is_gone_afterwards() -> None:

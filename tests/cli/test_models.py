@@ -1,0 +1,117 @@
+"""The models that a server knows by its command line, and the memory that they may take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgellm.cli.memory import available_bytes, memory_budget
+from edgellm.cli.models import LocalModels
+from edgellm.errors import ModelNotFound
+from edgellm.hardware.profile import Memory
+from edgellm.serving.resolver import ServedModel
+from edgellm.types import EngineOptions
+
+MIB, GIB = 2**20, 2**30
+FIRST = ServedModel("first", Path("/models/first.gguf"), aliases=("one",))
+SECOND = ServedModel("second", Path("/models/other-name.gguf"))
+
+
+def models(folder: Path | None = None, asked: list[Path] | None = None) -> LocalModels:
+    def options_of(path: Path) -> EngineOptions:
+        if asked is not None:
+            asked.append(path)
+        return EngineOptions(context=len(path.stem))
+
+    return LocalModels((FIRST, SECOND), folder, options_of)
+
+
+@pytest.mark.parametrize("name", ["", "auto", "default", "first", "one", "first.gguf"])
+def test_the_names_of_the_default(name: str) -> None:
+    found = models().resolve(name)
+    assert (found.id, found.path, found.options.context) == ("first", FIRST.path, 5)
+
+
+def test_a_name_that_leads_nowhere_tells_those_that_lead_somewhere() -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        models().resolve("third")
+    assert caught.value.hint == "Served here: first, second."
+
+
+def test_a_folder_s_files_are_models_as_soon_as_they_are_there(tmp_path: Path) -> None:
+    local = models(tmp_path)
+    assert [model.id for model in local.models()] == ["first", "second"]
+    for name in (
+        "new.gguf",
+        "first.gguf",
+        "big-00001-of-00002.gguf",
+        "big-00002-of-00002.gguf",
+        "notes.txt",
+    ):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.gguf").mkdir()
+    ids = [model.id for model in local.models()]
+    assert ids == ["first", "second", "big-00001-of-00002", "new"]
+    assert local.resolve("new").path == (tmp_path / "new.gguf").resolve()
+    assert local.resolve("new.gguf").id == "new"
+    assert local.resolve("first").path == FIRST.path  # the one that was named has the name
+    (tmp_path / "new.gguf").unlink()
+    with pytest.raises(ModelNotFound):
+        local.resolve("new")
+
+
+def test_a_path_is_no_name(tmp_path: Path) -> None:
+    (tmp_path / "new.gguf").touch()
+    for name in (str(tmp_path / "new.gguf"), "../new.gguf", "./new.gguf"):
+        with pytest.raises(ModelNotFound):
+            models(tmp_path).resolve(name)
+
+
+def test_options_are_asked_for_once() -> None:
+    asked: list[Path] = []
+    local = models(asked=asked)
+    for name in ("first", "one", "second", "first"):
+        local.resolve(name)
+    assert asked == [FIRST.path, SECOND.path]
+
+
+@pytest.mark.parametrize(
+    ("total", "available", "left"),
+    [
+        (1 * GIB, 800 * MIB, 672 * MIB),  # never less than 128 MiB in reserve
+        (8 * GIB, 7 * GIB, 7 * GIB - int(8 * GIB * 0.05)),
+        (64 * GIB, 60 * GIB, 59 * GIB),  # and never more than 1 GiB
+        (None, 4 * GIB, 4 * GIB - int(4 * GIB * 0.05)),
+        (8 * GIB, None, None),
+    ],
+)
+def test_the_reserve(total: int | None, available: int | None, left: int | None) -> None:
+    assert available_bytes(Memory(total, available)) == left
+
+
+def test_the_budget_follows_what_other_programs_take() -> None:
+    memory = Memory(1 * GIB, 1 * GIB)
+
+    def probe() -> Memory:
+        return memory
+
+    budget = memory_budget("", probe)
+    start = 1 * GIB - 128 * MIB
+    assert budget(0) == start
+    memory = Memory(1 * GIB, 700 * MIB)  # our engines took 324 MiB of it
+    assert budget(324 * MIB) == start
+    assert budget(300 * MIB) == start - 24 * MIB  # others took 24
+    memory = Memory(1 * GIB, 2 * GIB)
+    assert budget(0) == start  # what has become free since is not ours
+    memory = Memory(1 * GIB, 10 * MIB)
+    assert budget(0) == 0
+    memory = Memory(None, None)
+    assert budget(0) is None
+
+
+def test_a_limit_of_the_user_s_is_taken_as_it_is() -> None:
+    def probe() -> Memory:
+        raise AssertionError("nobody needs to know")
+
+    assert memory_budget("1.5GiB", probe)(10**12) == 3 * GIB // 2
