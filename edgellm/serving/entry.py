@@ -59,6 +59,10 @@ class Entry:
     # -- use ------------------------------------------------------------------------------------
 
     @property
+    def id(self) -> str:
+        return self.model.id
+
+    @property
     def is_loading(self) -> bool:
         return self.loading_since is not None
 

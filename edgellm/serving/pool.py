@@ -83,10 +83,16 @@ class Pool:
         finally:
             self._leave(entry)
 
-    def want(self, entry: Entry) -> None:
-        """Load a model as soon as there is room, though nobody waits for it."""
+    def want(self, entry: Entry, *, may_evict: bool = True) -> None:
+        """Load a model though nobody waits for it.
+
+        Args:
+            may_evict: as soon as there is room, others leave for it; otherwise now or not at all.
+        """
         if not self._is_open(entry):
-            self._line.join(entry, self._clock()).is_wanted = True
+            ticket = self._line.join(entry, self._clock())
+            ticket.is_wanted = True
+            ticket.may_evict = ticket.may_evict or may_evict
             self._settle()
 
     async def unload(self, entry: Entry, *, must_wait: bool = False) -> None:
@@ -99,7 +105,7 @@ class Pool:
             ModelInUse: requests are running, and the caller does not want to wait.
         """
         if entry.num_requests and not must_wait:
-            raise ModelInUse(entry.model.id, entry.num_requests)
+            raise ModelInUse(entry.id, entry.num_requests)
         entry.is_pinned = False
         self._line.forget(entry)
         if entry.is_resident:
@@ -128,6 +134,8 @@ class Pool:
         await asyncio.gather(*(entry.process.aclose() for entry in self.room.entries))
         ending = [*self._loads.values(), *self._unloads, *([self._house] if self._house else ())]
         await asyncio.gather(*ending, return_exceptions=True)
+        for entry in self.room.entries.copy():
+            self._drop(entry)
 
     def retry_seconds(self, entry: Entry, size_bytes: int) -> float:
         """When a model that is not ready should be."""
@@ -152,7 +160,7 @@ class Pool:
         if (refusal := self.room.refusal(entry)) is not None:
             raise refusal
         self.want(entry)
-        raise ModelLoading(entry.model.id, self.retry_seconds(entry, entry.size_bytes or 0))
+        raise ModelLoading(entry.id, self.retry_seconds(entry, entry.size_bytes or 0))
 
     async def _wait_for_turn(self, entry: Entry) -> None:
         ticket = self._line.join(entry, self._clock())
@@ -170,7 +178,7 @@ class Pool:
                 self._settle()
         if not turn.done():
             raise EngineBusy(
-                f"There was no room in memory for the model '{entry.model.id}' for "
+                f"There was no room in memory for the model '{entry.id}' for "
                 f"{self._policy.wait_seconds:.0f} s: the others are busy or pinned.",
                 "Try again later, or let models take more memory with --memory-limit.",
             )
@@ -228,6 +236,9 @@ class Pool:
                 entry.failure = refusal
                 ticket.refuse(refusal)
                 return True
+            if not ticket.may_evict and not self.room.is_free(entry):
+                logger.warning("%s is not preloaded: there is no room beside the others", entry.id)
+                return True
             self._make_room(ticket)
             if not self.room.is_free(entry):
                 return False
@@ -237,12 +248,19 @@ class Pool:
 
     def _make_room(self, ticket: Ticket) -> None:
         leavers = self.room.leavers(ticket.entry)
-        if leavers is None:
-            is_late = self._clock() - ticket.since >= self._policy.patience_seconds
-            if is_late and self._yielding_for is not ticket:
-                self._yielding_for = ticket
-                self._yielding = self.room.yielders(ticket.entry)
-        self._unload_all(leavers or (), f"to make room for {ticket.entry.model.id}")
+        is_late = leavers is None and self._clock() >= self._late_at(ticket)
+        if is_late and not self._is_yielded_to(ticket):
+            self._yielding_for = ticket
+            self._yielding = self.room.yielders(ticket.entry)
+        self._unload_all(leavers or (), f"to make room for {ticket.entry.id}")
+
+    def _late_at(self, ticket: Ticket) -> float:
+        return ticket.since + self._policy.patience_seconds
+
+    def _is_yielded_to(self, ticket: Ticket) -> bool:
+        """Those that were chosen to yield stay the ones, as long as they can leave at all."""
+        can_leave = all(entry.is_resident and not entry.is_pinned for entry in self._yielding)
+        return self._yielding_for is ticket and bool(self._yielding) and can_leave
 
     # -- loading --------------------------------------------------------------------------------
 
@@ -289,13 +307,13 @@ class Pool:
             seconds = now - entry.loading_since
             self._load_times.learn(str(entry.model.path), entry.size_bytes, seconds)
         for warning in entry.warnings:
-            logger.warning("%s: %s", entry.model.id, warning)
+            logger.warning("%s: %s", entry.id, warning)
 
     def _note_failure(self, entry: Entry, error: EngineError) -> None:
         """It may be tried again later, and later still when it keeps failing."""
         entry.failure = error
         entry.retry_at = self._clock() + entry.backoff.next_delay()
-        logger.error("%s: %s %s", entry.model.id, error.message, error.hint)
+        logger.error("%s: %s %s", entry.id, error.message, error.hint)
         self._drop(entry)
 
     def _raise_while_backing_off(self, entry: Entry) -> None:
@@ -308,7 +326,7 @@ class Pool:
 
     def _unload_all(self, entries: Iterable[Entry], why: str) -> None:
         for entry in entries:
-            logger.info("unloading %s %s", entry.model.id, why)
+            logger.info("unloading %s %s", entry.id, why)
             self._begin_unload(entry)
 
     def _begin_unload(self, entry: Entry) -> None:
@@ -369,6 +387,7 @@ class Pool:
         if self.room.entries:
             due.append(self._measured_at + MEASURE_SECONDS)
         head = self._line.head
-        if head is not None and self._yielding_for is not head:
-            due.append(head.since + self._policy.patience_seconds)
-        return max(0.01, min(due, default=math.inf) - self._clock())
+        now = self._clock()
+        if head is not None and self._late_at(head) > now:
+            due.append(self._late_at(head))
+        return max(0.01, min(due, default=math.inf) - now)

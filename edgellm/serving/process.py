@@ -163,12 +163,13 @@ class EngineProcess:
 
     async def aclose(self) -> None:
         """End the process: politely, then by force."""
-        has_work_to_save = self.state == "ready"
+        is_loading = self.state == "starting"  # it would not listen, and has nothing to save
         self._set_state("draining")
-        if has_work_to_save and self._process is not None and self._process.returncode is None:
+        process = None if is_loading else self._process
+        if process is not None and process.returncode is None:
             self._write([Shutdown()])
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._process.wait(), SHUTDOWN_SECONDS)
+                await asyncio.wait_for(process.wait(), SHUTDOWN_SECONDS)
         if self._life is not None:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)

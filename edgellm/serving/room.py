@@ -65,7 +65,7 @@ class Room:
         held = sum(model.memory_bytes for model in pinned)
         kept = f", and pinned models hold {_mib(held)} of that" if held else ""
         return NotEnoughMemory(
-            f"The model '{entry.model.id}' needs about {_mib(needed)} of memory, but all models "
+            f"The model '{entry.id}' needs about {_mib(needed)} of memory, but all models "
             f"together may take {_mib(budget)}{kept}.",
             "Choose a smaller model, quantisation, --context or --parallel, or allow more with "
             "--memory-limit." + (" Or unpin a model." if held else ""),
@@ -77,7 +77,7 @@ class Room:
     def _loaded(self, entry: Entry, *, can_leave: bool = False) -> Loaded:
         memory_bytes = max(entry.needed_bytes(self._meter) or 0, entry.resident_bytes)
         can_leave = can_leave and not entry.is_pinned
-        return Loaded(entry.model.id, memory_bytes, entry.last_used, can_leave)
+        return Loaded(entry.id, memory_bytes, entry.last_used, can_leave)
 
     def _choose(self, entry: Entry, loaded: Iterable[Loaded]) -> tuple[str, ...] | None:
         needed = entry.needed_bytes(self._meter) or 0
@@ -86,7 +86,7 @@ class Room:
     def _entries(self, ids: tuple[str, ...] | None) -> tuple[Entry, ...] | None:
         if ids is None:
             return None
-        return tuple(entry for entry in self._staying() if entry.model.id in ids)
+        return tuple(entry for entry in self._staying() if entry.id in ids)
 
 
 def _mib(count: int) -> str:

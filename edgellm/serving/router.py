@@ -54,14 +54,16 @@ class Router:
         self._pool = Pool(policy, meter, clock)
 
     async def start(self, preload: tuple[str, ...] = ()) -> None:
-        """Begin loading the default model, then the named ones, in the background. Never raises
-        for a model that is bad or too large.
+        """Begin loading the default model in the background, and the named ones as far as there is
+        room beside it. Never raises for a model that is bad or too large.
 
         Raises:
             ModelNotFound: for a name that leads nowhere.
         """
-        for entry in [self._find(name) for name in ("", *preload)]:
-            self._pool.want(entry)
+        default, *others = [self._find(name) for name in ("", *preload)]
+        self._pool.want(default)
+        for entry in others:
+            self._pool.want(entry, may_evict=False)
 
     async def ready(self) -> None:
         """Wait until the default model is loaded.
@@ -106,7 +108,7 @@ class Router:
         """One for each model that could be loaded, the default first, and one for each that is
         loaded though no name leads to it any more."""
         models = {model.id: model for model in self._resolver.models()}
-        gone = [entry.model.id for entry in self._pool.room.entries if entry.model.id not in models]
+        gone = [entry.id for entry in self._pool.room.entries if entry.id not in models]
         known = tuple(self._status(model) for model in models.values())
         return known + tuple(self._entries[id_].status(self._meter, self._clock()) for id_ in gone)
 
@@ -144,7 +146,7 @@ class Router:
                 self._pool.pin(entry, is_pinned=is_pinned)
             if keep_alive_seconds is not None:
                 entry.keep_alive_seconds = keep_alive_seconds
-        return self.status(entry.model.id)
+        return self.status(entry.id)
 
     async def unload(self, name: str, *, must_wait: bool = False) -> ModelStatus:
         """Unload a model, pinned or not.
@@ -158,7 +160,7 @@ class Router:
         """
         entry = self._find(name)
         await self._pool.unload(entry, must_wait=must_wait)
-        return self.status(entry.model.id)
+        return self.status(entry.id)
 
     def pin(self, name: str, *, is_pinned: bool) -> ModelStatus:
         """Keep a model in memory whatever comes, once it is loaded; or let it go again.
@@ -168,7 +170,7 @@ class Router:
         """
         entry = self._find(name)
         self._pool.pin(entry, is_pinned=is_pinned)
-        return self.status(entry.model.id)
+        return self.status(entry.id)
 
     # -- entries --------------------------------------------------------------------------------
 

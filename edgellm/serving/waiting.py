@@ -9,18 +9,24 @@ from edgellm.serving.entry import Entry
 
 
 class Ticket:
-    """A model's place. `is_wanted`: it is to be loaded though no request waits for it."""
+    """A model's place.
+
+    `is_wanted`: it is to be loaded though no request waits for it. `may_evict`: others may leave
+    for it; not for one that was only thought to be useful later.
+    """
 
     def __init__(self, entry: Entry, since: float) -> None:
         self.entry = entry
         self.since = since
         self.turns: list[asyncio.Future[None]] = []
         self.is_wanted = False
+        self.may_evict = False
 
     def take(self) -> asyncio.Future[None]:
         """One more request waits; the result comes when it may go to the engine."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.turns.append(turn)
+        self.may_evict = True
         self.entry.num_waiting += 1
         return turn
 

@@ -228,6 +228,24 @@ def test_a_model_that_waits_is_not_overtaken_for_ever(tmp_path: Path) -> None:
     run(test())
 
 
+def test_one_that_was_loading_when_patience_ended_yields_later(tmp_path: Path) -> None:
+    async def test() -> None:
+        sizes = {"slow": 10, "b": 10}
+        async with scene(tmp_path, sizes, budget=10, patience_seconds=0.1) as s:
+            first = s.hang("slow")
+            await until(lambda: s.router.status("slow").progress == 0.5)
+            waiting = asyncio.create_task(s.ask("b"))
+            await asyncio.sleep(0.2)
+            assert s.state("slow") == "starting"
+            await s.until_busy("slow")
+            late = asyncio.create_task(s.ask("slow", "after b"))
+            await until(lambda: s.router.status("slow").num_waiting == 1)
+            await end(first)
+            assert [await waiting, await late] == ["one two", "after b"]
+
+    run(test())
+
+
 def test_a_request_that_waits_too_long_is_told(tmp_path: Path) -> None:
     async def test() -> None:
         async with scene(tmp_path, budget=10, wait_seconds=0.2) as s:
@@ -316,6 +334,19 @@ def test_a_model_that_was_loaded_for_later_does_not_leave_at_once(tmp_path: Path
             await until(lambda: s.state("a") == s.state("b") == "ready")
             await asyncio.sleep(0.1)
             assert s.alive == {"a", "b"}
+
+    run(test())
+
+
+def test_what_is_preloaded_takes_nobody_s_place(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with scene(tmp_path, {"slow": 10, "b": 10, "c": 10}) as s:
+            await s.router.start(("b", "c"))
+            await until(lambda: s.state("slow") == s.state("b") == "ready")
+            await asyncio.sleep(0.1)
+            assert s.alive == {"slow", "b"}
+            assert s.state("c") == "stopped"
+            assert await s.ask("c") == "one two"
 
     run(test())
 
