@@ -150,7 +150,7 @@ class Pool:
         """Count the request as one that uses the model; from then on the model cannot leave."""
         if self._is_closed:
             raise EngineBusy(SHUTTING_DOWN)
-        if self._is_open(entry) and (may_wait or not entry.is_loading):
+        if self._is_open(entry) and (may_wait or entry.process.state == "ready"):
             entry.begin()
             return
         self._raise_while_backing_off(entry)
