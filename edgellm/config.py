@@ -52,7 +52,6 @@ _MEANING = {
     "cors_origins": "a list of web origins such as http://localhost:3000",
     "alias": "a list of names",
     "models": "a list of paths of GGUF files",
-    "models_folder": "the path of a folder with GGUF files, or empty for none",
     "memory_limit": "a size such as 6GiB or 800MiB, or empty for what the device can spare",
     "keep_alive": "a duration such as 5m or 1h30m, 0 for no time, or forever",
     "preload": "a list of names of models",
@@ -87,7 +86,6 @@ class Settings(Struct, frozen=True):
     cors_origins: Words = ()
     alias: Words = ()  # more names that requests may use for the model
     models: Words = ()  # paths of more models, loaded when a request names them
-    models_folder: str = ""  # the same for every GGUF file in it
     memory_limit: Annotated[str, Meta(pattern=f"^$|{SIZE}")] = ""  # of all models together
     keep_alive: Annotated[str, Meta(pattern=DURATION)] = "forever"  # that an idle model stays
     preload: Words = ()  # names of models to load at the start

@@ -5,7 +5,7 @@
     │   ├── InvalidRequest      a field has a bad value; `param` names it
     │   ├── ContextLengthExceeded
     │   ├── ModelNotFound
-    │   ├── ModelInUse          it is answering, so it cannot be unloaded
+    │   ├── ModelBusy           it is answering, so it cannot be unloaded
     │   ├── AdminRefused        this client may not manage models
     │   └── TemplateError       the model's chat template refused the messages
     ├── EngineError             the engine process (HTTP 5xx)
@@ -95,7 +95,7 @@ class ModelNotFound(RequestError):
         self.name = name
 
 
-class ModelInUse(RequestError):
+class ModelBusy(RequestError):
     """The model is answering requests."""
 
     def __init__(self, name: str, num_requests: int) -> None:

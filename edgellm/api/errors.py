@@ -31,7 +31,7 @@ from edgellm.errors import (
     EngineError,
     EngineLoadError,
     InvalidRequest,
-    ModelInUse,
+    ModelBusy,
     ModelLoading,
     ModelNotFound,
     NotEnoughMemory,
@@ -116,7 +116,7 @@ def _describe_request_error(error: RequestError, input_param: str) -> ErrorAnswe
             code, param = "template_error", input_param
         case ModelNotFound():
             status, code, param = 404, "model_not_found", "model"
-        case ModelInUse():
+        case ModelBusy():
             status, code, param = 409, "model_in_use", "model"
         case AdminRefused():
             status, code = 403, "admin_refused"

@@ -118,10 +118,6 @@ def serve(
             help="One more GGUF file, loaded when a request names it. Repeatable.",
         ),
     ] = None,
-    models_folder: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Serve every GGUF file in it too. [default: none]"),
-    ] = None,
     memory_limit: Annotated[
         str | None,
         typer.Option(
@@ -185,7 +181,6 @@ def serve(
         "repack": repack,
         "alias": alias,
         "models": more_models,
-        "models_folder": models_folder,
         "memory_limit": memory_limit,
         "keep_alive": keep_alive,
         "preload": preload,

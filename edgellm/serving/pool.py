@@ -21,7 +21,7 @@ from edgellm.errors import (
     EngineBusy,
     EngineError,
     EngineLoadError,
-    ModelInUse,
+    ModelBusy,
     ModelLoading,
     NotEnoughMemory,
 )
@@ -102,10 +102,10 @@ class Pool:
             must_wait: for running requests; it takes no new ones until it is gone.
 
         Raises:
-            ModelInUse: requests are running, and the caller does not want to wait.
+            ModelBusy: requests are running, and the caller does not want to wait.
         """
         if entry.num_requests and not must_wait:
-            raise ModelInUse(entry.id, entry.num_requests)
+            raise ModelBusy(entry.id, entry.num_requests)
         entry.is_pinned = False
         self._line.forget(entry)
         if entry.is_resident:

@@ -156,7 +156,7 @@ class Router:
 
         Raises:
             ModelNotFound
-            ModelInUse: requests are running, and `must_wait` is false.
+            ModelBusy: requests are running, and `must_wait` is false.
         """
         entry = self._find(name)
         await self._pool.unload(entry, must_wait=must_wait)

@@ -9,7 +9,7 @@ import pytest
 
 from edgellm.api.admin import check_is_local
 from edgellm.api.app import create_app
-from edgellm.errors import AdminRefused, ModelInUse
+from edgellm.errors import AdminRefused, ModelBusy
 from tests.api.conftest import InMemory, ScriptedRouter
 
 
@@ -60,7 +60,7 @@ def test_bad_bodies(client: InMemory, router: ScriptedRouter, body: object) -> N
 
 
 def test_a_model_that_is_in_use(client: InMemory, router: ScriptedRouter) -> None:
-    router.admin_error = ModelInUse("pocket", 2)
+    router.admin_error = ModelBusy("pocket", 2)
     response = client.post("/admin/models/pocket/unload")
     assert response.status_code == 409
     error = response.json()["error"]

@@ -10,7 +10,7 @@ import pytest
 
 from edgellm.api.app import create_app
 from edgellm.cli.ps import format_seconds, is_active, remarks, render
-from edgellm.errors import ModelInUse
+from edgellm.errors import ModelBusy
 from edgellm.types import ModelStatus
 from tests.api.conftest import ScriptedRouter, serve
 from tests.cli.conftest import Cli
@@ -112,7 +112,7 @@ def test_what_can_go_wrong(cli: Cli, admin: tuple[str, ScriptedRouter]) -> None:
     assert done.returncode == 2
     assert "error: The model 'nothing' does not exist" in done.stderr
     assert "hint: Served here: qwen3" in done.stderr
-    router.admin_error = ModelInUse("qwen3", 1)
+    router.admin_error = ModelBusy("qwen3", 1)
     done = cli("stop", "qwen3", "--server", url)
     assert done.returncode == 2
     assert "hint: Try again when it is idle" in done.stderr

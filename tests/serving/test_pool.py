@@ -17,7 +17,7 @@ import pytest
 from edgellm.errors import (
     EngineBusy,
     EngineLoadError,
-    ModelInUse,
+    ModelBusy,
     ModelLoading,
     ModelNotFound,
     NotEnoughMemory,
@@ -371,7 +371,7 @@ def test_unloading_is_refused_while_it_answers_or_waits(tmp_path: Path) -> None:
         async with scene(tmp_path) as s:
             busy = s.hang("a")
             await s.until_busy("a")
-            with pytest.raises(ModelInUse, match="is answering a request"):
+            with pytest.raises(ModelBusy, match="is answering a request"):
                 await s.router.unload("a")
             stopping = asyncio.create_task(s.router.unload("a", must_wait=True))
             await asyncio.sleep(0.05)
