@@ -87,10 +87,12 @@ class ContextLengthExceeded(RequestError):
 class ModelNotFound(RequestError):
     """No served model answers to this name."""
 
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+    def __init__(self, name: str, known: tuple[str, ...], hint: str = "") -> None:
+        """`hint`: how to get it, where that is known."""
+        there = f"Served here: {', '.join(known)}." if known else "No model is served."
         super().__init__(
             f"The model '{name}' does not exist on this server.",
-            f"Served here: {', '.join(known)}." if known else "No model is served.",
+            f"{hint}. {there}" if hint else there,
         )
         self.name = name
 

@@ -1,19 +1,17 @@
 """The models that a server started from the command line knows: the one it was started with, more
-files that were named, the built-in one, and a folder's. (`Resolver`; the store is another one.)"""
+files that were named, the built-in one, and those of the models' folder. (`Resolver`)"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import msgspec
 
+from edgellm.cli.stored import StoredModels
 from edgellm.errors import ModelNotFound
 from edgellm.serving.resolver import DEFAULT_NAMES, ServedModel
 from edgellm.types import EngineOptions
-
-_LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}$")  # llama.cpp opens a split model by its first
 
 
 class LocalModels:
@@ -21,24 +19,26 @@ class LocalModels:
 
     Args:
         named: at least one; the first is the default.
-        folder: is looked into again for every question, so a file that appears is a model.
-        options_of: how the engine of a file is started. Asked once for each file.
+        stored: is looked into again for every question, so a model that appears is there.
+        options_of: how the engine of a model is started. Asked once for each file.
     """
 
     def __init__(
         self,
         named: tuple[ServedModel, ...],
-        folder: Path | None,
-        options_of: Callable[[Path], EngineOptions],
+        stored: StoredModels | None,
+        options_of: Callable[[ServedModel], EngineOptions],
     ) -> None:
         self._named = named
-        self._folder = folder
+        self._stored = stored
         self._options_of = options_of
-        self._options: dict[Path, EngineOptions] = {}
+        self._known: dict[ServedModel, EngineOptions] = {}
+        self._holds = ExitStack()
 
     def models(self) -> tuple[ServedModel, ...]:
+        stored = self._stored.models() if self._stored is not None else ()
         found: dict[str, ServedModel] = {}
-        for model in (*self._named, *self._in_folder()):
+        for model in (*self._named, *stored):
             found.setdefault(model.id, model)
         return tuple(found.values())
 
@@ -51,19 +51,23 @@ class LocalModels:
             for model in models:
                 if name in names_of(model):
                     return self._with_options(model)
-        raise ModelNotFound(name, tuple(model.id for model in models))
+        hint = self._stored.hint(name) if self._stored is not None else ""
+        raise ModelNotFound(name, tuple(model.id for model in models), hint)
 
-    def _in_folder(self) -> Iterator[ServedModel]:
-        if self._folder is None or not self._folder.is_dir():
-            return
-        for path in sorted(self._folder.glob("*.gguf")):
-            if path.is_file() and not _LATER_PART.search(path.stem):
-                yield ServedModel(path.stem, path.resolve())
+    def set_default(self, model: ServedModel) -> None:
+        """From now on the default names mean this model; the others keep their names."""
+        self._named = (model, *(each for each in self._named if each.id != model.id))
+
+    def close(self) -> None:
+        """Let other processes remove what was served."""
+        self._holds.close()
 
     def _with_options(self, model: ServedModel) -> ServedModel:
-        if model.path not in self._options:
-            self._options[model.path] = self._options_of(model.path)
-        return msgspec.structs.replace(model, options=self._options[model.path])
+        if model not in self._known:
+            if self._stored is not None:
+                self._holds.enter_context(self._stored.hold(model))
+            self._known[model] = self._options_of(model)
+        return msgspec.structs.replace(model, options=self._known[model])
 
 
 def _ids(model: ServedModel) -> tuple[str, ...]:

@@ -15,9 +15,7 @@ from edgellm.planner.goal import Rejection
 
 if TYPE_CHECKING:
     from edgellm.catalog.card import Catalog
-    from edgellm.hardware.profile import HardwareProfile
     from edgellm.planner.goal import NoFit, Plan
-    from edgellm.planner.runtime import Runtime
     from edgellm.types import KVType
 
 
@@ -78,15 +76,17 @@ def plan(
         bool, typer.Option("--force", help="Plan MODEL even if it does not fit.")
     ] = False,
     root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A captured device instead of this one.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A captured device instead of this one: a folder or a .tar.gz."
+        ),
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="human or json.")] = Format.human,
 ) -> None:
     """Say which model suits this device, and why."""
     from edgellm.cli.catalogue import user_catalog
-    from edgellm.planner.footprint import card_footprint
+    from edgellm.cli.planning import look, make_plan
     from edgellm.planner.goal import Goal, NoFit
-    from edgellm.planner.plan import plan as make_plan
 
     catalog = user_catalog()
     named, quant = _named(model, catalog)
@@ -100,8 +100,7 @@ def plan(
         kv_type=_kv_type(kv_type),
         is_forced=force,
     )
-    profile, runtimes = _look(root)
-    found = make_plan(profile, catalog, goal, runtimes, card_footprint)
+    found = make_plan(goal, look(catalog, root))
     if isinstance(found, NoFit):
         _show_no_fit(found, output)
         raise typer.Exit(1)
@@ -136,21 +135,6 @@ def _kv_type(word: str) -> KVType:
             f"--kv-type cannot be '{word}'.", f"It must be one of {known}."
         ) from error
     return kind
-
-
-def _look(root: Path | None) -> tuple[HardwareProfile, tuple[Runtime, ...]]:
-    """This device and what is installed here; or a captured one, with a base install."""
-    from edgellm.cli.runtimes import installed_runtimes, replayed_runtimes
-    from edgellm.hardware.detect import detect
-    from edgellm.hardware.host import Host
-    from edgellm.hardware.native import probe_native
-
-    if root is None:
-        return detect(Host()), installed_runtimes(probe_native())
-    if not root.is_dir():
-        raise ConfigError(f"{root} is not a folder.", "`--root` takes a captured device's folder.")
-    profile = detect(Host(root))
-    return profile, replayed_runtimes(profile)
 
 
 def _show_no_fit(found: NoFit, output: Format) -> None:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgellm.cli.catalogue import user_catalog
 from edgellm.cli.output import Format, format_bytes, put, put_json, say
 from edgellm.cli.store import (
     CONFIG_HELP,
     card_of,
     choose_variant,
     find_local,
-    open_catalog,
     wanted_of,
 )
 from edgellm.errors import ConfigError, DownloadFailed, PullCancelled
@@ -121,7 +121,7 @@ def _wanted(store: Store, name: str, endpoint: str) -> Wanted:
         case Address() as address:
             return at_address(address)
         case CardReference() as reference:
-            card = card_of(open_catalog(), reference.id)
+            card = card_of(user_catalog(), reference.id)
             return wanted_of(card, choose_variant(card, reference.quant))
         case _:
             raise AssertionError(name)

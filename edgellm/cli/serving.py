@@ -20,6 +20,8 @@ from edgellm.assets import builtin_model
 from edgellm.cli.catalogue import user_catalog
 from edgellm.cli.memory import device_meter
 from edgellm.cli.models import LocalModels
+from edgellm.cli.store import store_of
+from edgellm.cli.stored import StoredModels
 from edgellm.cli.tuned import with_tuning
 from edgellm.config import Settings
 from edgellm.errors import ConfigError, EdgellmError, PortInUse
@@ -160,19 +162,24 @@ async def serving(
     settings: Settings,
     model: ServedModel,
     prefix_folder: Path | None = None,
+    *,
+    is_private: bool = False,
 ) -> AsyncIterator[RunningServer]:
     """Serve `model` on `listener` while the block runs. The model may still be loading inside.
 
     Args:
         prefix_folder: where computed prefixes are kept over restarts; None = nowhere.
+        is_private: for one client, who asks for this model only.
 
     Raises:
         ModelFileError: the file of the draft model or of another one is absent or no GGUF.
         ModelNotFound: a model to preload is not there.
     """
     meter = device_meter(settings.memory_limit, Host())
+    stored = None if is_private else StoredModels(store_of(settings), user_catalog())
+    models = local_models(settings, model, stored, meter)
     router = Router(
-        local_models(settings, model, meter),
+        models,
         str(prefix_folder or ""),
         policy=Policy(keep_alive_seconds=parse_duration(settings.keep_alive)),
         meter=meter,
@@ -188,9 +195,12 @@ async def serving(
             await server.aclose()
     finally:
         await router.aclose()
+        models.close()
 
 
-def local_models(settings: Settings, model: ServedModel, meter: Meter) -> LocalModels:
+def local_models(
+    settings: Settings, model: ServedModel, stored: StoredModels | None, meter: Meter
+) -> LocalModels:
     """All that the settings name, `model` first; each with its own options for the engine.
 
     Raises:
@@ -198,16 +208,16 @@ def local_models(settings: Settings, model: ServedModel, meter: Meter) -> LocalM
         ConfigError: the folder is no folder.
     """
     draft_path = _draft_path(settings.draft_model)
-    folder = _folder(settings.models_folder)
-    if (settings.models or folder) and not settings.cache_ram:
+    has_more = settings.models or (stored is not None and stored.models())
+    if has_more and not settings.cache_ram:
         settings = msgspec.structs.replace(settings, cache_ram=_shared_cache_mib(meter))
 
-    def options_of(path: Path) -> EngineOptions:
-        is_default = path == model.path
-        return engine_options(with_tuning(settings, path), draft_path if is_default else "")
+    def options_of(asked: ServedModel) -> EngineOptions:
+        is_default = asked.path == model.path
+        return engine_options(with_tuning(settings, asked.path), draft_path if is_default else "")
 
     more = tuple(served_model(spec) for spec in settings.models)
-    return LocalModels((model, *more, *_builtin()), folder, options_of)
+    return LocalModels((model, *more, *_builtin()), stored, options_of)
 
 
 def engine_options(settings: Settings, draft_path: str = "") -> EngineOptions:
@@ -237,13 +247,6 @@ def _builtin() -> tuple[ServedModel, ...]:
         return ()
 
 
-def _folder(spec: str) -> Path | None:
-    folder = Path(spec).expanduser().absolute() if spec else None
-    if folder is not None and not folder.is_dir():
-        raise ConfigError(f"The models folder {folder} is not a folder.", "See --models-folder.")
-    return folder
-
-
 def _shared_cache_mib(meter: Meter) -> int:
     """For the prompts of each of several models: together they must not take what the next model
     needs. 0 = what the device can spare, where it does not tell what it has."""
@@ -265,11 +268,9 @@ async def local_server(settings: Settings, model: ServedModel) -> AsyncIterator[
     Raises:
         EngineError: the model cannot be loaded.
     """
-    settings = msgspec.structs.replace(
-        settings, models=(), models_folder="", preload=(), keep_alive="forever"
-    )
+    settings = msgspec.structs.replace(settings, models=(), preload=(), keep_alive="forever")
     with contextlib.closing(bind("127.0.0.1", 0)) as listener:
-        async with serving(listener, settings, model) as server:
+        async with serving(listener, settings, model, is_private=True) as server:
             await server.router.ready()
             yield server
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec import Struct
 
+from edgellm.cli.catalogue import user_catalog
 from edgellm.cli.list_models import Row, builtin, row
 from edgellm.cli.output import Format, format_bytes, put, put_json, table
-from edgellm.cli.store import CONFIG_HELP, card_of, find_local, open_catalog, open_store, wanted_of
+from edgellm.cli.store import CONFIG_HELP, card_of, find_local, open_store, wanted_of
 
 if TYPE_CHECKING:
     from edgellm.catalog.card import ModelCard, Variant
@@ -68,7 +69,7 @@ def look(store: Store, name: str) -> Shown:
     from edgellm.store.reference import CardReference, HubReference, parse
 
     reference = parse(name)
-    catalog = open_catalog()
+    catalog = user_catalog()
     if isinstance(reference, CardReference) and catalog.find(reference.id):
         return _of_card(store, card_of(catalog, reference.id))
     found = find_local(store, name)

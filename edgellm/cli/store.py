@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgellm.cli.catalogue import user_catalog
 from edgellm.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgellm.catalog.card import Catalog, ModelCard, Variant
+    from edgellm.config import Settings
     from edgellm.store.model import LocalModel, Wanted
     from edgellm.store.store import Store
 
@@ -17,21 +19,20 @@ CONFIG_HELP = "A settings file in TOML."
 
 def open_store(config: Path | None = None) -> Store:
     """The store of this user: `models_folder`, or `models` in the data folder."""
-    from edgellm.cli.settings import set_up_logging, user_paths, user_settings
-    from edgellm.store.store import Store
+    from edgellm.cli.settings import set_up_logging, user_settings
 
     settings = user_settings({}, config)
     set_up_logging("debug" if settings.log_level == "debug" else "warning")
+    return store_of(settings)
+
+
+def store_of(settings: Settings) -> Store:
+    """The store of these settings."""
+    from edgellm.cli.settings import user_paths
+    from edgellm.store.store import Store
+
     folder = settings.models_folder
-    return Store(Path(folder).expanduser() if folder else user_paths().data / "models")
-
-
-def open_catalog() -> Catalog:
-    """The models that are known by name."""
-    from edgellm.assets import catalog_file
-    from edgellm.catalog.load import load_catalog
-
-    return load_catalog(catalog_file())
+    return Store(Path(folder).expanduser().absolute() if folder else user_paths().data / "models")
 
 
 def choose_variant(card: ModelCard, quant: str) -> Variant:
@@ -96,7 +97,7 @@ def find_local(store: Store, name: str) -> LocalModel | None:
     reference = parse(name)
     if not isinstance(reference, CardReference):
         return None
-    card = open_catalog().find(reference.id)
+    card = user_catalog().find(reference.id)
     for variant in card.variants if card is not None else ():
         is_meant = not reference.quant or variant.quant.lower() == reference.quant.lower()
         if card is not None and is_meant and not variant.asset:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from edgellm.catalog.card import Backend
 from edgellm.hardware.profile import Device, HardwareProfile
 from edgellm.planner.speed import Rate
+from edgellm.planner.traffic import LAYER_SECONDS, READ_SHARE, STEP_SECONDS
 
 # Where nothing is measured and nothing known: a Raspberry Pi 5's. A slow guess is the safe one.
 _ASSUMED = Rate(10e9, 0.005, "assumed: 10 GB/s", is_least=True)
@@ -19,7 +20,7 @@ _ASSUMED = Rate(10e9, 0.005, "assumed: 10 GB/s", is_least=True)
 _UNKNOWN_FACTOR = 0.6
 # Of a token on a CPU besides its bytes, where only the bandwidth was measured (facts: 0 to 1.9 ms
 # on x86; the boards that take longer are in the table).
-_CPU_SECONDS = 0.001
+_CPU_SECONDS = STEP_SECONDS + 30 * LAYER_SECONDS
 
 
 class Known(Protocol):
@@ -93,5 +94,6 @@ def _cpu_rate(profile: HardwareProfile, known: tuple[Known, ...]) -> Rate:
     measured = profile.bandwidth
     if measured is not None and measured.source == "measured":
         seconds = entry.seconds_per_token if entry else _CPU_SECONDS
-        return Rate(measured.bytes_per_second, seconds, "memory bandwidth measured here")
+        rate = READ_SHARE * measured.bytes_per_second
+        return Rate(rate, seconds, "memory bandwidth measured here")
     return _published(entry) if entry else _ASSUMED

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from edgellm.catalog.card import Catalog
 from edgellm.cli.memory import available_bytes, memory_budget
 from edgellm.cli.models import LocalModels
+from edgellm.cli.stored import StoredModels
 from edgellm.errors import ModelNotFound
 from edgellm.hardware.profile import Memory
 from edgellm.serving.resolver import ServedModel
+from edgellm.store.store import Store
 from edgellm.types import EngineOptions
 
 MIB, GIB = 2**20, 2**30
@@ -19,12 +22,13 @@ SECOND = ServedModel("second", Path("/models/other-name.gguf"))
 
 
 def models(folder: Path | None = None, asked: list[Path] | None = None) -> LocalModels:
-    def options_of(path: Path) -> EngineOptions:
+    def options_of(model: ServedModel) -> EngineOptions:
         if asked is not None:
-            asked.append(path)
-        return EngineOptions(context=len(path.stem))
+            asked.append(model.path)
+        return EngineOptions(context=len(model.path.stem))
 
-    return LocalModels((FIRST, SECOND), folder, options_of)
+    stored = StoredModels(Store(folder), Catalog(())) if folder is not None else None
+    return LocalModels((FIRST, SECOND), stored, options_of)
 
 
 @pytest.mark.parametrize("name", ["", "auto", "default", "first", "one", "first.gguf"])

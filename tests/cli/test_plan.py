@@ -27,7 +27,7 @@ def test_this_machine_gets_a_plan(cli: Cli) -> None:
 
 
 def test_a_captured_device_and_a_named_model(cli: Cli) -> None:
-    root = str(DEVICES / "raspberry-pi-5")
+    root = str(DEVICES / "raspberry-pi-5-8gb")
     done = cli("plan", "qwen3-0.6b", "--root", root, "--context", "4096", "--prefer", "speed")
     assert done.returncode == 0
     assert done.stdout.startswith("qwen3-0.6b:Q4_K_M\n")
@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_refused_with_what_would(cli: Cli) -> None:
         (("qwen3-5b",), "hint: Did you mean qwen3"),
         (("qwen3-4b:Q9",), "hint: It has: "),
         (("hf:o/r",), "is not in the catalogue"),
-        (("--root", "nowhere"), "nowhere is not a folder"),
+        (("--root", "nowhere"), "no capture at nowhere"),
         (("--kv-type", "q7"), "--kv-type cannot be 'q7'"),
         (("--prefer", "beauty"), "beauty"),
         (("--context", "0"), "--context"),

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from edgellm.catalog.card import Catalog
 from edgellm.cli import serving
 from edgellm.cli.memory import device_meter
 from edgellm.cli.serving import address_of, bind, local_models, local_server, served_model
+from edgellm.cli.store import store_of
+from edgellm.cli.stored import StoredModels
 from edgellm.client import EdgellmClient
 from edgellm.config import Settings
 from edgellm.errors import (
@@ -153,6 +156,10 @@ def test_the_built_in_model_is_pocket(monkeypatch: pytest.MonkeyPatch, tiny_mode
     assert served_model("").path == tiny_model.resolve()
 
 
+def stored(settings: Settings) -> StoredModels:
+    return StoredModels(store_of(settings), Catalog(()))
+
+
 def test_all_models_that_were_named_are_there(
     tiny_model: Path, tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,18 +169,18 @@ def test_all_models_that_were_named_are_there(
     (folder / "other.gguf").write_bytes(tiny_model.read_bytes())
     settings = Settings(models=(str(tiny_model),), models_folder=str(folder), memory_limit="1GiB")
     meter = device_meter("1GiB", Host())
-    models = local_models(settings, MODEL, meter)
+    models = local_models(settings, MODEL, stored(settings), meter)
     assert [model.id for model in models.models()] == ["m", "tiny", "pocket", "other"]
     assert models.resolve("tiny").options.cache_ram == 64  # a sixteenth of the limit
     with pytest.raises(ModelFileError):
-        local_models(Settings(models=("/no/such.gguf",)), MODEL, meter)
+        local_models(Settings(models=("/no/such.gguf",)), MODEL, None, meter)
     with pytest.raises(ConfigError, match="not a folder"):
-        local_models(Settings(models_folder=str(tiny_model)), MODEL, meter)
+        stored(Settings(models_folder=str(tiny_model)))
 
 
 def test_the_draft_model_is_the_default_model_s_only(tiny_model: Path) -> None:
     settings = Settings(draft_model=str(tiny_model), models=(str(tiny_model),))
-    models = local_models(settings, MODEL, device_meter("", Host()))
+    models = local_models(settings, MODEL, None, device_meter("", Host()))
     assert models.resolve("m").options.draft_path == str(tiny_model.resolve())
     assert models.resolve("tiny").options.draft_path == ""
 
