@@ -52,6 +52,8 @@ _MEANING = {
     "cors_origins": "a list of web origins such as http://localhost:3000",
     "alias": "a list of names",
     "models": "a list of paths of GGUF files",
+    "yes": "true or false",
+    "offline": "true or false",
     "memory_limit": "a size such as 6GiB or 800MiB, or empty for what the device can spare",
     "keep_alive": "a duration such as 5m or 1h30m, 0 for no time, or forever",
     "preload": "a list of names of models",
@@ -90,6 +92,8 @@ class Settings(Struct, frozen=True):
     keep_alive: Annotated[str, Meta(pattern=DURATION)] = "forever"  # that an idle model stays
     preload: Words = ()  # names of models to load at the start
     admin_from: AdminFrom = "loopback"  # who may load and unload models
+    yes: bool = False  # fetch what is needed without asking
+    offline: bool = False  # ask no network for models
 
 
 _TYPES = {field.name: field.type for field in msgspec.structs.fields(Settings)}

@@ -180,6 +180,28 @@ class EngineStats(Struct, frozen=True):
     num_steps: int = 0
 
 
+UpgradeState: TypeAlias = Literal[
+    "planning", "asking", "fetching", "loading", "done", "stays", "failed"
+]
+
+
+class UpgradeStatus(Struct, frozen=True):
+    """How far a server is that looks for a better model than the built-in one, for `/health`."""
+
+    state: UpgradeState
+    model: str = ""  # that was chosen, e.g. "qwen3-4b:Q4_K_M"
+    done_bytes: int = 0
+    total_bytes: int | None = None
+    bytes_per_second: float | None = None
+    message: str = ""  # why this model, why none, or what failed
+    hint: str = ""
+
+    @property
+    def percent(self) -> int | None:
+        """Of the download; None where its size is not known."""
+        return 100 * self.done_bytes // self.total_bytes if self.total_bytes else None
+
+
 class ModelStatus(Struct, frozen=True):
     """A served model, for `/v1/models`, `/admin/models` and `/health`."""
 

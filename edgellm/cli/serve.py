@@ -145,6 +145,16 @@ def serve(
             help="Who may load and unload models: loopback or anywhere. [default: loopback]",
         ),
     ] = None,
+    yes: Annotated[
+        bool | None,
+        typer.Option(
+            "--yes/--no-yes", help="Fetch what suits this device without asking. [default: no]"
+        ),
+    ] = None,
+    offline: Annotated[
+        bool | None,
+        typer.Option("--offline/--no-offline", help="Ask no network for models. [default: no]"),
+    ] = None,
     cors_origin: Annotated[
         list[str] | None,
         typer.Option(metavar="URL", help="Web origin that may call the API. Repeatable."),
@@ -185,6 +195,8 @@ def serve(
         "keep_alive": keep_alive,
         "preload": preload,
         "admin_from": admin_from,
+        "yes": yes,
+        "offline": offline,
         "cors_origins": cors_origin,
         "log_level": log_level,
     }
