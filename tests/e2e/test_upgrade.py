@@ -124,6 +124,8 @@ def test_the_planned_model_takes_over_and_no_request_is_lost(folder: Path, hub: 
         models = httpx.get(f"{server.url}/v1/models").json()["data"]
         assert models[0]["id"] == "bigger:F16"
         assert "fetching bigger:F16: " in server.log
+        assert "HTTP Request" not in server.log
+        assert not hub.count("agent-harnesses")  # the hub's library asks unless it is told not to
     hub.stop()
     with serve(folder, "--offline") as server:  # what was pulled is enough
         assert wait_for(server, "done")["model"] == "bigger:F16"
