@@ -30,13 +30,14 @@ class ToolCall(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """One turn. `tool_call_id`, `name`: of a `tool` turn; `tool_calls`: of an assistant's."""
+    """One turn. `tool_call_id`, `name`: of a `tool` turn; the others: of an assistant's."""
 
     role: Role
     content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    reasoning: str = ""  # before the content and the calls; templates show it where it helps
 
 
 class Tool(Struct, frozen=True):

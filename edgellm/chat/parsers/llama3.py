@@ -7,7 +7,8 @@
 <|python_start|>[get_weather(city="Paris")]<|python_end|>        (4)
 <function=get_weather>{"city": "Paris"}</function>               (3.1, as its manual has it)
 
-Without a tag, only what names one of the request's tools is a call; other JSON is the answer.
+Older templates show no tools; the prompt that we give instead asks for Hermes' tags. Without a
+tag, only what names one of the request's tools is a call; other JSON is the answer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from edgellm.chat.calls import Calls
 from edgellm.chat.headed_calls import HeadedCall
 from edgellm.chat.json_calls import JsonCalls
 from edgellm.chat.markup import Body, MakeBody, MarkedParser
+from edgellm.chat.parsers import hermes
 from edgellm.chat.pythonic_calls import PythonicCalls, read_pythonic
 from edgellm.chat.whole_calls import Fork, WholeCalls
 from edgellm.types import Tool
@@ -35,12 +37,12 @@ def make(tools: Sequence[Tool] = (), prompt: str = "") -> MarkedParser:
     calls = Calls(tools)
     if not tools:
         return MarkedParser(calls, {}, prompt=prompt)
-    markers: dict[str, MakeBody] = {
+    markers: dict[str, MakeBody] = hermes.markers(calls) | {
         TAG: lambda raw: _tagged(calls, raw, _NEVER, ""),
         START: lambda raw: _tagged(calls, raw, _END, END),
         FUNCTION: lambda raw: HeadedCall(calls, raw, _HEAD, "</function>"),
     }
-    return MarkedParser(calls, markers, first=bare(calls), shown=[END], prompt=prompt)
+    return MarkedParser(calls, markers, first=bare(calls), shown=[END, hermes.CLOSE], prompt=prompt)
 
 
 def bare(calls: Calls) -> dict[str, MakeBody]:
