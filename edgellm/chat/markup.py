@@ -65,7 +65,7 @@ class MarkedParser:
         self._gap = ""  # white space (and gap markers) behind the text that was told
         self._body: Body | None = None
         self._is_first = True  # nothing of the answer was told
-        self._is_after_mark = False  # white space that comes next belongs to the format
+        self._is_after_mark = False  # gap markers that come next belong to the format
         self._has_structure = False  # there was a call, or reasoning
         self._is_thinking = thinking is not None and prompt.rstrip().endswith(
             thinking.opening.rstrip()
@@ -199,7 +199,12 @@ class MarkedParser:
             self._gap += text
             return []
         lead, self._gap = self._gap, text[len(solid) :]
-        return self._told(solid.lstrip() if self._is_after_mark else lead + solid)
+        if not self._is_after_mark:
+            return self._told(lead + solid)
+        for marker in self._gaps:
+            lead = lead.replace(marker, "")
+        has_told = self._has_thought if self._is_thinking else not self._is_first
+        return self._told(lead + solid if has_told else solid.lstrip())
 
     def _told(self, text: str) -> list[ContentEvent]:
         self._is_after_mark = False

@@ -204,10 +204,9 @@ class Engine:
                 )
 
     def _shown(self, texts: Iterable[str]) -> dict[int, bytes]:
-        """The control tokens of these texts. An ordinary text may be one token too, and is shown
-        anyway."""
-        known = set(self._backend.model.control_tokens)
-        tokens = {text: self._backend.tokenize(text, is_first=False) for text in known & {*texts}}
+        """The control tokens that have one of these texts, with their bytes."""
+        known = {*texts}.intersection(self._backend.model.control_tokens)
+        tokens = {text: self._backend.tokenize(text, is_first=False) for text in known}
         return {ids[0]: text.encode() for text, ids in tokens.items() if len(ids) == 1}
 
     def _bytes(self, sequence: Sequence, token: int) -> bytes:

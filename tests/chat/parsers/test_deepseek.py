@@ -22,7 +22,7 @@ FIRST, LAST = "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"
     [
         (f"{FIRST}{V3}{LAST}", Read(calls=(WEATHER,))),
         (f"{FIRST}{V3}\n{V31}{LAST}", Read(calls=(WEATHER, NOW))),
-        (f"Ok.\n\n{FIRST}{V31}{LAST}\nDone.", Read("Ok.Done.", (NOW,))),
+        (f"Ok.\n\n{FIRST}{V31}{LAST}\nDone.", Read("Ok.\nDone.", (NOW,))),
         (f"<think>\na\n</think>\n\n{FIRST}{V31}", Read("", (NOW,), "a")),
         (V3.removesuffix("\n```<｜tool▁call▁end｜>"), Read(calls=(WEATHER,))),
         ('<tool_call>{"name": "now"}</tool_call>', Read(calls=(NOW,))),

@@ -21,6 +21,7 @@ NOW = ("now", {})
         ),
         ("Let me look.\n" + ONE, Read("Let me look.", (WEATHER,))),
         (ONE + "\n\nDone.", Read("Done.", (WEATHER,))),
+        ("Look. " + ONE + "\n\nDone.", Read("Look.\n\nDone.", (WEATHER,))),
         (ONE.removesuffix("</tool_call>"), Read(calls=(WEATHER,))),
         (ONE.removesuffix("_call>"), Read(calls=(WEATHER,))),
         ('<tool_call>{"name": "now"}</tool_call>', Read(calls=(NOW,))),
