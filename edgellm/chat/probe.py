@@ -5,9 +5,8 @@ Templates do not say it, and guessing from their text fails with the next one. K
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec.structs import replace
 
@@ -28,11 +27,12 @@ _CALLS = (
     ToolCall("probe0001", "probe_first", '{"probe_key": "probe_value"}'),
     ToolCall("probe0002", "probe_second", '{"probe_key": "probe_other"}'),
 )
+_ARGUMENTS: tuple[Literal["object", "text"], ...] = ("object", "text")
 _SHAPES = [
     Shape(arguments=arguments, is_content_none=is_none, is_single_call=is_single)
-    for is_single, arguments, is_none in itertools.product(
-        (False, True), ("object", "text"), (False, True)
-    )
+    for is_single in (False, True)
+    for arguments in _ARGUMENTS
+    for is_none in (False, True)
 ]
 
 
