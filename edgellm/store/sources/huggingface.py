@@ -58,8 +58,8 @@ class Hub:
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
         self._endpoint = endpoint
         self._token = token
-        # The library would tell in its user agent what it runs beside, and fetch a list of names for
-        # that. It reads this when it is imported.
+        # The library would tell in its user agent what it runs beside, and fetch names for
+        # that. It reads this variable when it is imported.
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
     @property
