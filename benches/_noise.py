@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from benches._shapes import Shape
+from benches._shapes import CONV_KERNEL, STATE_HEAD_DIM, Shape
 from benches._weights import Array, Tensor
 
 _CHUNK_ROWS = 16384
+_FORGETTING = -1.0  # of a state, at each token; below zero, or states would grow without end
 
 
 def noise(shape: Shape, seed: int) -> Iterator[Tensor]:
@@ -22,14 +23,16 @@ def noise(shape: Shape, seed: int) -> Iterator[Tensor]:
     yield _matrix("token_embd.weight", (shape.vocab, shape.width), seed)
     yield _norm("output_norm.weight", shape.width)
     for layer in range(shape.layers):
-        yield from _attention(shape, f"blk.{layer}.", seed)
+        mix = _delta_net if shape.is_recurrent(layer) else _attention
+        yield from mix(shape, f"blk.{layer}.", seed)
         yield from _ffn(shape, f"blk.{layer}.", seed)
 
 
 def _attention(shape: Shape, block: str, seed: int) -> Iterator[Tensor]:
     queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
     yield _norm(block + "attn_norm.weight", shape.width)
-    for name, rows in (("q", queries), ("k", keys), ("v", keys)):
+    gated = 2 * queries if shape.arch == "qwen35" else queries  # each query comes with its gate
+    for name, rows in (("q", gated), ("k", keys), ("v", keys)):
         yield _matrix(f"{block}attn_{name}.weight", (rows, shape.width), seed)
     if shape.has_qk_norm:
         yield _norm(block + "attn_q_norm.weight", shape.head_dim)
@@ -40,8 +43,23 @@ def _attention(shape: Shape, block: str, seed: int) -> Iterator[Tensor]:
         yield _norm(block + "post_ffw_norm.weight", shape.width)
 
 
+def _delta_net(shape: Shape, block: str, seed: int) -> Iterator[Tensor]:
+    """Linear attention with a state of STATE_HEAD_DIM squared for each head (llama.cpp: qwen35)."""
+    yield _norm(block + "attn_norm.weight", shape.width)
+    yield _matrix(block + "attn_qkv.weight", (shape.conv_width, shape.width), seed)
+    yield _matrix(block + "attn_gate.weight", (shape.state_width, shape.width), seed)
+    yield _matrix(block + "ssm_conv1d.weight", (shape.conv_width, CONV_KERNEL), seed)
+    yield _full(block + "ssm_dt.bias", shape.state_heads, 0.0)
+    yield _full(block + "ssm_a", shape.state_heads, _FORGETTING)
+    for name in ("beta", "alpha"):
+        yield _matrix(f"{block}ssm_{name}.weight", (shape.state_heads, shape.width), seed)
+    yield _norm(block + "ssm_norm.weight", STATE_HEAD_DIM)
+    yield _matrix(block + "ssm_out.weight", (shape.width, shape.state_width), seed)
+
+
 def _ffn(shape: Shape, block: str, seed: int) -> Iterator[Tensor]:
-    yield _norm(block + "ffn_norm.weight", shape.width)
+    norm = "post_attention_norm" if shape.arch == "qwen35" else "ffn_norm"
+    yield _norm(f"{block}{norm}.weight", shape.width)
     experts: tuple[int, ...] = (shape.experts,) if shape.experts else ()
     kind = "_exps" if experts else ""
     if experts:
@@ -52,7 +70,11 @@ def _ffn(shape: Shape, block: str, seed: int) -> Iterator[Tensor]:
 
 
 def _norm(name: str, width: int) -> Tensor:
-    return Tensor(name, (width,), lambda: iter((np.ones(width, np.float32),)))
+    return _full(name, width, 1.0)
+
+
+def _full(name: str, width: int, value: float) -> Tensor:
+    return Tensor(name, (width,), lambda: iter((np.full(width, value, np.float32),)))
 
 
 def _matrix(name: str, shape: tuple[int, ...], seed: int) -> Tensor:

@@ -18,11 +18,19 @@ import gguf
 import numpy as np
 
 from benches._noise import noise
-from benches._shapes import SHAPES, Shape
+from benches._shapes import (
+    CONV_KERNEL,
+    FULL_ATTENTION_INTERVAL,
+    SHAPES,
+    STATE_HEAD_DIM,
+    STATE_KEY_HEADS,
+    Shape,
+)
 from benches._tokenizer import add_tokenizer, make_vocabulary
 from benches._weights import Tensor, Weights
 
 MODELS = Path(__file__).parent / "models"
+_PRECISE = ("ffn_gate_inp", "ssm_conv1d")  # matrices, but small: routers of experts, convolutions
 FORMAT = 1  # raised when the same seed gives other weights than before
 
 
@@ -74,8 +82,8 @@ def quantise(source: Path, target: Path, quant: str) -> None:
 
 
 def _kind(tensor: Tensor) -> np.dtype[np.floating]:
-    """As llama.cpp's converter does it: norms and the routers of experts keep their precision."""
-    is_small = len(tensor.shape) == 1 or "ffn_gate_inp" in tensor.name
+    """As llama.cpp's converter does it: what is small keeps its precision."""
+    is_small = len(tensor.shape) == 1 or any(part in tensor.name for part in _PRECISE)
     return np.dtype(np.float32 if is_small else np.float16)
 
 
@@ -90,7 +98,9 @@ def _add_metadata(writer: gguf.GGUFWriter, name: str, shape: Shape) -> None:
     writer.add_key_length(shape.head_dim)
     writer.add_value_length(shape.head_dim)
     writer.add_layer_norm_rms_eps(1e-6)
-    writer.add_rope_dimension_count(shape.head_dim)
+    writer.add_rope_dimension_count(
+        shape.head_dim // 4 if shape.arch == "qwen35" else shape.head_dim
+    )
     writer.add_rope_freq_base(shape.rope_base)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     if shape.window:
@@ -100,6 +110,8 @@ def _add_metadata(writer: gguf.GGUFWriter, name: str, shape: Shape) -> None:
         writer.add_expert_used_count(shape.experts_used)
     if shape.arch == "granitemoe":
         _add_granite_scales(writer)
+    if shape.state_heads:
+        _add_delta_net(writer, shape)
 
 
 def _add_granite_scales(writer: gguf.GGUFWriter) -> None:
@@ -108,6 +120,17 @@ def _add_granite_scales(writer: gguf.GGUFWriter) -> None:
     writer.add_residual_scale(0.22)
     writer.add_logit_scale(6.0)
     writer.add_attention_scale(0.015625)
+
+
+def _add_delta_net(writer: gguf.GGUFWriter, shape: Shape) -> None:
+    """Of Qwen3.5, as llama.cpp's converter writes it."""
+    writer.add_ssm_conv_kernel(CONV_KERNEL)
+    writer.add_ssm_state_size(STATE_HEAD_DIM)
+    writer.add_ssm_group_count(STATE_KEY_HEADS)
+    writer.add_ssm_time_step_rank(shape.state_heads)
+    writer.add_ssm_inner_size(shape.state_width)
+    writer.add_full_attention_interval(FULL_ATTENTION_INTERVAL)
+    writer.add_rope_dimension_sections([11, 11, 10, 0])
 
 
 def _replace(path: Path, write: Callable[[Path], None]) -> None:
