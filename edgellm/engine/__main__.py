@@ -30,12 +30,10 @@ if TYPE_CHECKING:
     from edgellm.backends.base import TokenBackend
     from edgellm.engine.guesser import Guesser
     from edgellm.engine.prefix_store import PrefixStore
+    from edgellm.protocol import ModelInfo
 
 MIB = 1024 * 1024
 PREFIX_BYTES = 256 * MIB  # that saved prefixes may take on disk
-MOST_HOST_BYTES = 1024 * MIB  # of main memory, for prompts that have left the KV cache
-SPARE_SHARE = 0.25  # of the memory that is free once the model is loaded
-MOST_MODEL_SHARE = 4  # times the size of the model's weights
 
 Send: TypeAlias = Callable[[list[FromEngine]], None]
 
@@ -86,6 +84,7 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
 
     began = time.monotonic()
     bind_threads(load.options)
+    before = _resident_bytes()
     try:
         backend = load_backend(load.backend, load.path, load.options, _progress_reporter(send))
         guesser = _guesser(load, backend)
@@ -98,7 +97,7 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     engine = Engine(
         backend,
         guesser=guesser,
-        host_bytes=load.options.cache_ram * MIB or _spare_bytes(backend.model.size_bytes),
+        host_bytes=load.options.cache_ram * MIB or _spare_bytes(backend.model, before),
     )
     store = _prefix_store(load, backend)
     if store is not None:
@@ -115,15 +114,24 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     return 0
 
 
-def _spare_bytes(model_bytes: int) -> int:
-    """What this device can spare for computed prompts, and no more than suits the model; a little
-    where it does not tell."""
+def _spare_bytes(model: ModelInfo, before_bytes: int) -> int:
+    """For computed prompts. `before_bytes`: what this process held before the load."""
+    from edgellm.engine.spare import spare_bytes
     from edgellm.hardware.host import Host
     from edgellm.hardware.probes import memory
 
-    available = memory.probe(Host()).available_bytes or 0
-    most = min(MOST_HOST_BYTES, MOST_MODEL_SHARE * model_bytes, int(available * SPARE_SHARE))
-    return max(64 * MIB, most)
+    available = memory.probe(Host()).available_bytes
+    grown = _resident_bytes() - before_bytes
+    return spare_bytes(model.size_bytes, available, model.buffer_bytes, grown)
+
+
+def _resident_bytes() -> int:
+    """0 where the system does not tell."""
+    from edgellm.hardware.host import Host
+    from edgellm.hardware.resident import probe
+
+    found = probe(Host(), os.getpid())
+    return found.now_bytes if found is not None else 0
 
 
 def _guesser(load: Load, backend: TokenBackend) -> Guesser | None:

@@ -121,15 +121,20 @@ class CheckpointCache(NoCache):
         is_stop = length in running.stops or length == len(running.tokens)
         return is_stop and length >= GAP_TOKENS and running.tokens[:length] not in self._kept
 
+    def make_room(self, num_bytes: int) -> bool:
+        if num_bytes > self._max_bytes:
+            return False
+        while self._kept and not self._has_room(num_bytes):
+            victim = self._kept.pop(self._victim().tokens)
+            self._num_bytes -= len(victim.state)
+        return True
+
     def keep(self, slot: int, length: int, state: State) -> None:
-        if len(state) > self._max_bytes:
+        if not self.make_room(len(state)):
             return
         tokens = self._running[slot].tokens[:length]
         self._kept[tokens] = _Checkpoint(tokens, state)
         self._num_bytes += len(state)
-        while self._num_bytes > self._max_bytes or len(self._kept) > self._max_checkpoints:
-            victim = self._kept.pop(self._victim().tokens)
-            self._num_bytes -= len(victim.state)
 
     def checkpoint(self, slot: int, begin: int, end: int) -> Match | None:
         best = self._longest(self._running[slot].tokens[:end])
@@ -144,10 +149,14 @@ class CheckpointCache(NoCache):
 
     # -- inside ---------------------------------------------------------------------------------
 
+    def _has_room(self, num_bytes: int) -> bool:
+        is_few = len(self._kept) < self._max_checkpoints
+        return is_few and self._num_bytes + num_bytes <= self._max_bytes
+
     def _victim(self) -> _Checkpoint:
-        """The oldest that no prompt has started from, else the oldest; never the newest."""
-        *older, _ = self._kept.values()
-        return next((kept for kept in older if not kept.num_matches), older[0])
+        """The oldest that no prompt has started from, else the oldest."""
+        kept = list(self._kept.values())
+        return next((one for one in kept if not one.num_matches), kept[0])
 
     def _plan(self, tokens: tuple[int, ...]) -> _Running:
         """For a prompt: it starts from the longest state, and parts from the others somewhere."""

@@ -153,7 +153,9 @@ class KVCache:
 
     def checkpoint(self, slot: int, length: int) -> None:
         """`length` tokens are computed in a slot: keep its state, if it is one to keep."""
-        if self._prefixes.wants_state(slot, length):
+        if not self._prefixes.wants_state(slot, length):
+            return
+        if self._prefixes.make_room(self._memory.state_bytes(slot)):
             self._prefixes.keep(slot, length, self._memory.get_state(slot))
 
     def grow(self, num_cells: Mapping[int, int]) -> bool:

@@ -88,8 +88,13 @@ class PrefixCache(Protocol):
         """Whether to `keep` the state of `slot`, in which `length` tokens are computed now."""
         return False
 
+    def make_room(self, num_bytes: int) -> bool:  # noqa: ARG002
+        """Let a state of that size be kept, before it is copied and takes memory as well; False if
+        it is larger than all that may be kept. Only if `wants_state`."""
+        return False
+
     def keep(self, slot: int, length: int, state: State) -> None:  # noqa: ARG002
-        """Take the state of the first `length` tokens of `slot`. Only if `wants_state`."""
+        """Take the state of the first `length` tokens of `slot`. Only after `make_room`."""
         raise AssertionError("this cache keeps no states")
 
     def checkpoint(self, slot: int, begin: int, end: int) -> Match | None:  # noqa: ARG002

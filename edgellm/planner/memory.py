@@ -32,7 +32,7 @@ ENGINE_BYTES = 46 * MIB
 TOKEN_BYTES = 100  # of the tokenizer's tables, for each token of the vocabulary
 MERGE_BYTES = 84  # and for each of its merges
 CELL_BYTES = 100  # that the cache remembers of a cell: its position and its sequences
-# As the engine does it (`engine/__main__.py`).
+# As the engine does it (`engine/spare.py`).
 MOST_HOST_BYTES = 1024 * MIB
 LEAST_HOST_BYTES = 64 * MIB
 SPARE_SHARE = 0.25

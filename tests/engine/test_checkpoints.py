@@ -36,7 +36,7 @@ def compute(cache: CheckpointCache, slot: int, tokens: list[int]) -> list[int]:
     kept = []
     while begin < len(tokens):
         begin = cache.chunk_end(slot, begin, len(tokens))
-        if cache.wants_state(slot, begin):
+        if cache.wants_state(slot, begin) and cache.make_room(len(b"%d" % begin)):
             cache.keep(slot, begin, b"%d" % begin)
             kept.append(begin)
     assert not cache.release(slot)
@@ -79,6 +79,15 @@ def test_unused_states_go_first_and_the_oldest_of_them() -> None:
     cache.keep(3, 20, b"larger than all")
     cache.remove(3)
     assert cache.match(list(range(300, 330))) is None
+
+
+def test_room_is_made_before_a_state_takes_memory() -> None:
+    cache = CheckpointCache(max_bytes=4)
+    compute(cache, 0, list(range(40)))
+    assert cache.num_bytes == 4
+    assert cache.make_room(3)
+    assert cache.num_bytes == 0
+    assert not cache.make_room(5)
 
 
 def test_a_state_that_was_of_use_outlives_many_that_were_not() -> None:

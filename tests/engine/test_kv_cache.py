@@ -10,6 +10,7 @@ import pytest
 
 from edgellm.backends.base import Limits, State
 from edgellm.engine import kv_cache
+from edgellm.engine.checkpoints import CheckpointCache
 from edgellm.engine.host_cache import HostCache
 from edgellm.engine.kv_cache import KVCache
 from edgellm.engine.prefix_cache import Part, RadixCache
@@ -220,3 +221,14 @@ def test_room_is_made_before_a_state_takes_memory() -> None:
     assert host.make_room(Part((3,), 0, 0), 50)
     assert (len(host), host.num_bytes) == (0, 0)
     assert not host.make_room(Part((3,), 0, 0), 101)
+
+
+@pytest.mark.parametrize(("most_bytes", "copies"), [(10, 0), (10_000, 2)])
+def test_a_checkpoint_that_is_too_large_to_be_kept_is_not_copied_first(
+    most_bytes: int, copies: int
+) -> None:
+    memory = NamedCells()
+    cache = KVCache(memory, LIMITS, CheckpointCache(most_bytes))
+    for tokens in (range(20), range(100, 120)):
+        run_one(cache, memory, list(tokens))
+    assert memory.num_states == copies

@@ -1,0 +1,31 @@
+"""How much main memory an engine takes for computed prompts where nobody said how much.
+
+It is asked once the model is loaded, when the kernel has not yet given out all that the model will
+use: a KV cache and buffers take memory as they are first written to. Knows no device.
+"""
+
+from __future__ import annotations
+
+MIB = 1024 * 1024
+MOST_BYTES = 1024 * MIB
+LEAST_BYTES = 64 * MIB
+SPARE_SHARE = 0.25  # of the memory that will be free once the model uses all of its own
+MOST_MODEL_SHARE = 4  # times the size of the model's weights
+
+
+def spare_bytes(
+    model_bytes: int, available_bytes: int | None, buffer_bytes: int, grown_bytes: int
+) -> int:
+    """What this device can spare, and no more than suits the model; a little where it does not
+    tell.
+
+    Args:
+        model_bytes: the weights' size.
+        available_bytes: that can be had now, with the model loaded.
+        buffer_bytes: of the model's weights, KV cache and computing, in use or not yet.
+        grown_bytes: what this process has become larger by since before the load.
+    """
+    left = (available_bytes or 0) - max(0, buffer_bytes - grown_bytes)
+    return max(
+        LEAST_BYTES, min(MOST_BYTES, MOST_MODEL_SHARE * model_bytes, int(left * SPARE_SHARE))
+    )
