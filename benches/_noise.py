@@ -34,6 +34,8 @@ def _attention(shape: Shape, block: str, seed: int) -> Iterator[Tensor]:
     gated = 2 * queries if shape.arch == "qwen35" else queries  # each query comes with its gate
     for name, rows in (("q", gated), ("k", keys), ("v", keys)):
         yield _matrix(f"{block}attn_{name}.weight", (rows, shape.width), seed)
+        if shape.arch == "qwen2":
+            yield _full(f"{block}attn_{name}.bias", rows, 0.0)
     if shape.has_qk_norm:
         yield _norm(block + "attn_q_norm.weight", shape.head_dim)
         yield _norm(block + "attn_k_norm.weight", shape.head_dim)

@@ -12,7 +12,7 @@ CONV_KERNEL = 4
 
 
 class Shape(NamedTuple):
-    arch: Literal["qwen3", "qwen35", "llama", "gemma3", "granitemoe"]
+    arch: Literal["qwen2", "qwen3", "qwen35", "llama", "gemma3", "granitemoe"]
     vocab: int
     layers: int
     width: int
@@ -59,6 +59,7 @@ SHAPES = {
     "granite-3.1-1b-a400m": Shape(
         "granitemoe", 49155, 24, 1024, 16, 8, 64, 512, 5e6, 131072, experts=32, experts_used=8
     ),
+    "qwen2.5-0.5b": Shape("qwen2", 151936, 24, 896, 14, 2, 64, 4864, 1e6, 32768),
     "smollm2-360m": Shape("llama", 49152, 32, 960, 15, 5, 64, 2560, 1e5, 8192, induction=False),
     "qwen3.5-2b": Shape("qwen35", 248320, 24, 2048, 8, 2, 256, 6144, 1e7, 262144, state_heads=16),
     "qwen3.5-4b": Shape("qwen35", 248320, 32, 2560, 16, 4, 256, 9216, 1e7, 262144, state_heads=32),
