@@ -64,14 +64,14 @@ class MemoryCgroup:
         return self._number("memory.max_usage_in_bytes" if self._is_v1 else "memory.peak")
 
     @property
+    def anonymous_bytes(self) -> int:
+        """What is charged now and cannot be dropped: memory of processes, without files."""
+        return self._counter("memory.stat", "total_rss" if self._is_v1 else "anon")
+
+    @property
     def num_oom_kills(self) -> int:
         """Processes that the kernel killed for memory."""
-        name = "memory.oom_control" if self._is_v1 else "memory.events"
-        for line in (self.path / name).read_text().splitlines():
-            key, _, value = line.partition(" ")
-            if key == "oom_kill":
-                return int(value)
-        return 0
+        return self._counter("memory.oom_control" if self._is_v1 else "memory.events", "oom_kill")
 
     def _limit(self) -> None:
         name = "memory.limit_in_bytes" if self._is_v1 else "memory.max"
@@ -82,3 +82,10 @@ class MemoryCgroup:
 
     def _number(self, name: str) -> int:
         return int((self.path / name).read_text())
+
+    def _counter(self, name: str, wanted: str) -> int:
+        for line in (self.path / name).read_text().splitlines():
+            key, _, value = line.partition(" ")
+            if key == wanted:
+                return int(value)
+        return 0

@@ -22,6 +22,8 @@ def noise(shape: Shape, seed: int) -> Iterator[Tensor]:
     """All tensors, in the order of the file. The same seed gives the same model."""
     yield _matrix("token_embd.weight", (shape.vocab, shape.width), seed)
     yield _norm("output_norm.weight", shape.width)
+    if not shape.tied:
+        yield _matrix("output.weight", (shape.vocab, shape.width), seed)
     for layer in range(shape.layers):
         mix = _delta_net if shape.is_recurrent(layer) else _attention
         yield from mix(shape, f"blk.{layer}.", seed)

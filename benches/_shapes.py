@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-
 # Of Qwen3.5: gated DeltaNet layers between those of attention.
 FULL_ATTENTION_INTERVAL = 4
 STATE_KEY_HEADS, STATE_HEAD_DIM = 16, 128
@@ -26,6 +25,7 @@ class Shape(NamedTuple):
     experts: int = 0  # `ffn` is the size of one; 0 = the layers are dense
     experts_used: int = 0
     state_heads: int = 0  # of a linear-attention layer's values; 0 = there are no such layers
+    tied: bool = True  # the output shares the embedding's weights
     induction: bool = True  # of architectures that can: room for the circuit of `_weights.py`
 
     @property
@@ -59,7 +59,7 @@ SHAPES = {
     "granite-3.1-1b-a400m": Shape(
         "granitemoe", 49155, 24, 1024, 16, 8, 64, 512, 5e6, 131072, experts=32, experts_used=8
     ),
-    "qwen2.5-0.5b": Shape("qwen2", 151936, 24, 896, 14, 2, 64, 4864, 1e6, 32768),
+    "qwen2.5-0.5b": Shape("qwen2", 151936, 24, 896, 14, 2, 64, 4864, 1e6, 32768, tied=False),
     "smollm2-360m": Shape("llama", 49152, 32, 960, 15, 5, 64, 2560, 1e5, 8192, induction=False),
     "qwen3.5-2b": Shape("qwen35", 248320, 24, 2048, 8, 2, 256, 6144, 1e7, 262144, state_heads=16),
     "qwen3.5-4b": Shape("qwen35", 248320, 32, 2560, 16, 4, 256, 9216, 1e7, 262144, state_heads=32),

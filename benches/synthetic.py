@@ -31,6 +31,7 @@ from benches._weights import Tensor, Weights
 
 MODELS = Path(__file__).parent / "models"
 _PRECISE = ("ffn_gate_inp", "ssm_conv1d")  # matrices, but small: routers of experts, convolutions
+_OUTPUT_TYPES = {"Q4_K_M": "Q5_K", "Q5_K_M": "Q6_K", "Q6_K": "Q8_0"}
 FORMAT = 1  # raised when the same seed gives other weights than before
 
 
@@ -76,9 +77,26 @@ def quantise(source: Path, target: Path, quant: str) -> None:
     params = lib.llama_model_quantize_default_params()
     params.ftype = gguf.LlamaFileType[f"MOSTLY_{quant}"]
     params.nthread = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    more = _more_bits(quant)
+    if more:
+        params.tt_overrides = more
     paths = os.fsencode(source), os.fsencode(target)
     if lib.llama_model_quantize(*paths, ctypes.byref(params)) != 0:
         raise RuntimeError(f"llama.cpp cannot quantise {source} to {quant}")
+
+
+def _more_bits(quant: str) -> ctypes.Array[ctypes.Structure] | None:
+    """What Qwen3.5's files give the outputs of its DeltaNet layers beyond llama.cpp's own rules.
+    Inferred: it explains the published sizes of both models in these types, and Q8_0 needs none."""
+    from llama_cpp import llama_cpp as lib
+
+    if quant not in _OUTPUT_TYPES:
+        return None
+    kind = gguf.GGMLQuantizationType[_OUTPUT_TYPES[quant]]
+    end = lib.llama_model_tensor_override(None, 0)
+    return (lib.llama_model_tensor_override * 2)(
+        lib.llama_model_tensor_override(b"ssm_out", kind), end
+    )
 
 
 def _kind(tensor: Tensor) -> np.dtype[np.floating]:

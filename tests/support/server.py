@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -60,10 +60,11 @@ def serve(
     folder: Path,
     *arguments: str,
     wait: bool = True,
+    prefix: Sequence[str] = (),
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Server]:
     """Start a server, and end it politely. Offline, unless `environ` says otherwise: the search for
-    a better model would take its time from the test."""
+    a better model would take its time from the test. `prefix`: words before its command."""
     port = free_port()
     log = folder / "server.log"
     environment = {
@@ -74,7 +75,7 @@ def serve(
     }
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "edgellm", "serve", "--port", str(port), *arguments],
+            [*prefix, sys.executable, "-m", "edgellm", "serve", "--port", str(port), *arguments],
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             env=environment,
