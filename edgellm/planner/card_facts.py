@@ -65,7 +65,7 @@ def facts_of_card(card: ModelCard, variant: Variant) -> ModelFacts:
         vocab=card.shape.vocab,
         context=min(card.context, variant.context or card.context),
         layers=_layers(card.shape),
-        weights=_placed(weights, variant.size_bytes),
+        weights=_placed(weights, variant.planned_bytes),
         window=card.shape.window,
         num_merges=card.shape.vocab,
         is_approximate=True,

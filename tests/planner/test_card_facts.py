@@ -76,6 +76,20 @@ def test_a_card_predicts_what_the_file_does(
         assert guessed.total == pytest.approx(known.total, rel=0.03)
 
 
+@pytest.mark.parametrize("quant", ["Q4_K_M", "Q8_0"])
+def test_a_hybrids_card_knows_its_cache_and_its_states(quant: str, folder: Path) -> None:
+    path = synthetic_model("tiny-hybrid", quant, folder=folder)
+    exact = facts_of_header(read_header(path))
+    state_bytes = 3 * 4 * (3 * 6144 + 2048 * 128)  # of three layers: convolution and state
+    card = card_of("tiny-hybrid", kv_bytes_per_token=2048, state_bytes=state_bytes)
+    variant = Variant("llama_cpp", quant, files=(ModelFile("x", path.stat().st_size),))
+    facts = facts_of_card(with_params(card, exact), variant)
+    options = EngineOptions(context=2048, parallel=4, cache_ram=1)
+    guessed, known = (estimate(f, options, X86) for f in (facts, exact))
+    assert (guessed.kv, guessed.state) == (known.kv, known.state) == (2048 * 8192, 4 * state_bytes)
+    assert guessed.weights == pytest.approx(known.weights, rel=0.08)  # the tokenizer
+
+
 def test_the_built_in_models_card_describes_its_file() -> None:
     card = load_catalog(catalog_file()).find("pocket")
     assert card is not None
@@ -85,6 +99,17 @@ def test_the_built_in_models_card_describes_its_file() -> None:
     guessed, known = (estimate(f, options, X86) for f in (facts, exact))
     assert guessed.kv == known.kv
     assert guessed.total == pytest.approx(known.total, rel=0.05)  # the card says no ffn
+
+
+def test_an_expected_size_counts_as_a_pinned_one_does() -> None:
+    """Qwen2.5 0.5B is tied, its makers' files are not: they are larger than its shape says."""
+    card = load_catalog(catalog_file()).find("qwen2.5-0.5b")
+    assert card is not None
+    (variant,) = (v for v in card.variants if v.quant == "Q5_K_M")
+    assert variant.size_bytes is None
+    assert variant.expected_bytes is not None
+    facts = facts_of_card(card, variant)
+    assert facts.weight_bytes == pytest.approx(variant.expected_bytes, rel=0.001)
 
 
 def test_states_and_odd_caches_add_up() -> None:
