@@ -44,9 +44,11 @@ def shortage(footprint: Footprint, place: Place, room: Room) -> str:
     if place.has_own_memory and above and room.device_bytes is None:
         return f"how much memory the {place.name} has is not known"
     if room.device_bytes is not None and above > room.device_bytes:
-        return f"needs {_gib(above)} on the {place.name}, which has {_gib(room.device_bytes)}"
+        needed, has = _apart(above, room.device_bytes)
+        return f"needs {needed} GiB on the {place.name}, which has {has} GiB"
     if here > room.main_bytes:
-        return f"needs {_gib(here)} of memory; {_gib(room.main_bytes)} can be used"
+        needed, has = _apart(here, room.main_bytes)
+        return f"needs {needed} GiB of memory; {has} GiB can be used"
     return ""
 
 
@@ -61,5 +63,11 @@ def _device_bytes(device: Device, memory: Memory) -> int | None:
     return size
 
 
-def _gib(count: int) -> str:
-    return f"{count / 1024**3:.1f} GiB"
+def _apart(needed: int, has: int) -> tuple[str, str]:
+    """Both in GiB, with as many digits as it takes to see that they differ."""
+    texts = ("", "")
+    for digits in (1, 2, 3):
+        texts = (f"{needed / 1024**3:.{digits}f}", f"{has / 1024**3:.{digits}f}")
+        if texts[0] != texts[1]:
+            break
+    return texts

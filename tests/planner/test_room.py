@@ -50,6 +50,10 @@ def test_what_is_missing() -> None:
     assert shortage(Footprint(4 * GIB), CPU, room) == (
         "needs 4.0 GiB of memory; 3.6 GiB can be used"
     )
+    assert room.main_bytes is not None
+    assert shortage(Footprint(room.main_bytes + 20 * MIB), CPU, room) == (
+        "needs 3.62 GiB of memory; 3.60 GiB can be used"
+    )
     place = Place("cuda", GPU)
     on_gpu = Footprint(GIB, dedicated=7 * GIB)
     assert shortage(on_gpu, place, room_at(place, memory)) == (
