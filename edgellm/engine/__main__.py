@@ -84,7 +84,7 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
 
     began = time.monotonic()
     bind_threads(load.options)
-    before = _resident_bytes()
+    available, before = _available_bytes(), _resident_bytes()
     try:
         backend = load_backend(load.backend, load.path, load.options, _progress_reporter(send))
         guesser = _guesser(load, backend)
@@ -97,7 +97,7 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     engine = Engine(
         backend,
         guesser=guesser,
-        host_bytes=load.options.cache_ram * MIB or _spare_bytes(backend.model, before),
+        host_bytes=load.options.cache_ram * MIB or _spare_bytes(backend.model, available, before),
     )
     store = _prefix_store(load, backend)
     if store is not None:
@@ -114,15 +114,20 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     return 0
 
 
-def _spare_bytes(model: ModelInfo, before_bytes: int) -> int:
-    """For computed prompts. `before_bytes`: what this process held before the load."""
+def _spare_bytes(model: ModelInfo, available: int | None, before: int) -> int:
+    """For computed prompts. `available` and `before`: what could be had and what this process held
+    before the load."""
     from edgellm.engine.spare import spare_bytes
+
+    grown = _resident_bytes() - before
+    return spare_bytes(model.size_bytes, available, model.buffer_bytes, grown)
+
+
+def _available_bytes() -> int | None:
     from edgellm.hardware.host import Host
     from edgellm.hardware.probes import memory
 
-    available = memory.probe(Host()).available_bytes
-    grown = _resident_bytes() - before_bytes
-    return spare_bytes(model.size_bytes, available, model.buffer_bytes, grown)
+    return memory.probe(Host()).available_bytes
 
 
 def _resident_bytes() -> int:

@@ -1,7 +1,8 @@
 """How much main memory an engine takes for computed prompts where nobody said how much.
 
-It is asked once the model is loaded, when the kernel has not yet given out all that the model will
-use: a KV cache and buffers take memory as they are first written to. Knows no device.
+Reckoned from what could be had before the model was loaded, less all that it will use. What can be
+had afterwards says too much: a KV cache and buffers take memory as they are first written to, and
+the pages of a mapped file count as free, though every step reads them. Knows no device.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ def spare_bytes(
 
     Args:
         model_bytes: the weights' size.
-        available_bytes: that can be had now, with the model loaded.
+        available_bytes: that could be had before the load.
         buffer_bytes: of the model's weights, KV cache and computing, in use or not yet.
-        grown_bytes: what this process has become larger by since before the load.
+        grown_bytes: what the load has made this process larger by.
     """
-    left = (available_bytes or 0) - max(0, buffer_bytes - grown_bytes)
-    return max(
-        LEAST_BYTES, min(MOST_BYTES, MOST_MODEL_SHARE * model_bytes, int(left * SPARE_SHARE))
-    )
+    left = (available_bytes or 0) - max(buffer_bytes, grown_bytes)
+    most = min(MOST_BYTES, MOST_MODEL_SHARE * model_bytes)
+    return max(LEAST_BYTES, min(most, int(left * SPARE_SHARE)))

@@ -10,12 +10,12 @@ MIB, GIB = 2**20, 2**30
 
 
 def test_a_quarter_of_what_will_be_free() -> None:
-    assert spare_bytes(1 * GIB, 2 * GIB, 1 * GIB, 1 * GIB) == GIB // 2
+    assert spare_bytes(1 * GIB, 3 * GIB, 1 * GIB, 1 * GIB) == GIB // 2
 
 
 def test_what_the_model_has_not_touched_yet_is_not_free() -> None:
     """Weights of 1 GiB are there; a KV cache and buffers of another one are to come."""
-    assert spare_bytes(1 * GIB, 2 * GIB, 2 * GIB, 1 * GIB) == GIB // 4
+    assert spare_bytes(1 * GIB, 3 * GIB, 2 * GIB, 1 * GIB) == GIB // 4
 
 
 def test_never_more_than_suits_the_model_and_never_nothing() -> None:
@@ -25,8 +25,8 @@ def test_never_more_than_suits_the_model_and_never_nothing() -> None:
     assert spare_bytes(8 * GIB, None, 0, 0) == LEAST_BYTES
 
 
-def test_a_process_that_grew_by_more_than_its_buffers_owes_nothing() -> None:
-    assert spare_bytes(1 * GIB, 2 * GIB, 1 * GIB, 3 * GIB) == GIB // 2
+def test_a_process_that_grew_by_more_than_its_buffers_took_that() -> None:
+    assert spare_bytes(1 * GIB, 3 * GIB, 1 * GIB, 2 * GIB) == GIB // 4
 
 
 def test_the_planner_reckons_with_the_same() -> None:
