@@ -102,27 +102,26 @@ class Anonymous:
             self.peak_bytes = max(self.peak_bytes, self._group.anonymous_bytes)
 
 
-def plan(limit_bytes: int, environ: Mapping[str, str], model: str | None = None) -> Any:
-    """What `edgellm plan` prints inside of a cgroup, as JSON."""
+def plan(limit_bytes: int, model: str | None = None) -> Any:
+    """What `edgellm plan` prints inside of a cgroup, as JSON; with what this user's cache knows of
+    the device, so that all limits are planned with one bandwidth."""
     with MemoryCgroup(limit_bytes) as group:
         words = [*group.prefix, *EDGELLM, "plan", *([model] if model else []), "--format", "json"]
-        done = subprocess.run(
-            words, env={**os.environ, **environ}, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
     if not done.stdout:
         raise SystemExit(f"edgellm plan failed: {done.stderr}")
     return json.loads(done.stdout)
 
 
-def planned(limit_bytes: int, environ: Mapping[str, str]) -> Planned:
+def planned(limit_bytes: int) -> Planned:
     """The choice, and what is refused beside it."""
-    found = plan(limit_bytes, environ)
+    found = plan(limit_bytes)
     if "model" not in found:
         raise SystemExit(f"Nothing fits into {limit_bytes:,} bytes.")
     chosen = Planned(**{name: found[name] for name in Planned._fields if name in found})
     sizes = {card.id: card.params for card in user_catalog().models}
     larger = next_larger(chosen.model, found["rejected"], sizes)
-    return chosen._replace(refused=refusal(larger, limit_bytes, environ) if larger else "")
+    return chosen._replace(refused=refusal(larger, limit_bytes) if larger else "")
 
 
 def next_larger(
@@ -139,9 +138,9 @@ def next_larger(
     return min(larger, key=sizes.__getitem__, default=None)
 
 
-def refusal(model: str, limit_bytes: int, environ: Mapping[str, str]) -> str:
+def refusal(model: str, limit_bytes: int) -> str:
     """What the plan says of the smallest variant of a model that it must refuse."""
-    found = plan(limit_bytes, environ, model)
+    found = plan(limit_bytes, model)
     if "model" in found:
         raise SystemExit(f"{model} was planned, though it did not fit")
     reasons = [e for e in found["rejected"] if e["backend"] == "llama_cpp"]
@@ -253,7 +252,7 @@ def report(results: Mapping[str, tuple[Planned, Measured]]) -> None:
 
 
 def fit(limit_bytes: int, folder: Path, log: Path, environ: Mapping[str, str]) -> Any:
-    chosen = planned(limit_bytes, environ)
+    chosen = planned(limit_bytes)
     print(f"{limit_bytes:,} bytes: {chosen}", file=sys.stderr, flush=True)
     if chosen.model not in SHAPES:
         raise SystemExit(f"benches/_shapes.py does not know the shape of {chosen.model}: add it.")
