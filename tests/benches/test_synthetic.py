@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benches._noise import noise
 from benches._prompts import WORDS, Writer
 from benches._shapes import SHAPES
 from benches._tokenizer import make_vocabulary
 from benches.synthetic import synthetic_model
+from edgellm.assets import catalog_file
 from edgellm.backends import load_backend
 from edgellm.backends.llama_cpp import LlamaCppBackend
+from edgellm.catalog.load import load_catalog
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_cache import NoCache
 from edgellm.protocol import Delta, Done, Generate
@@ -114,6 +118,13 @@ def test_vocabularies_are_of_the_right_size(name: str) -> None:
     assert len(set(vocabulary.tokens)) == len(vocabulary.types) == shape.vocab
     tokens = set(vocabulary.tokens)
     assert all({*merge.split(" "), merge.replace(" ", "")} <= tokens for merge in vocabulary.merges)
+
+
+@pytest.mark.parametrize("name", ["smollm2-360m", "qwen3.5-2b", "qwen3.5-4b", "qwen3.5-9b"])
+def test_a_shape_has_as_many_parameters_as_its_card_says(name: str) -> None:
+    card = load_catalog(catalog_file()).find(name)
+    assert card is not None
+    assert sum(math.prod(tensor.shape) for tensor in noise(SHAPES[name], 0)) == card.params
 
 
 def test_too_small_a_vocabulary_is_an_error() -> None:
