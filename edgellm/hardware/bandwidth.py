@@ -26,7 +26,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edgellm.hardware.atomic import write_atomically
+from edgellm.atomic import write_atomically
 from edgellm.hardware.host import Host
 from edgellm.hardware.profile import Bandwidth, HardwareProfile
 
