@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from edgellm.catalog.card import Catalog, ModelCard, Variant
+from edgellm.cli.memory import learned_folder
 from edgellm.cli.runtimes import installed_runtimes, replayed_runtimes
 from edgellm.cli.settings import user_paths
 from edgellm.hardware.bandwidth import with_bandwidth
@@ -50,11 +51,6 @@ def make_plan(goal: Goal, here: Situation) -> Plan | NoFit:
         known=here.known,
         measured=here.measured,
     )
-
-
-def learned_folder() -> Path:
-    """Where it is kept what models really took."""
-    return user_paths().cache / "memory"
 
 
 def learned_here(profile: HardwareProfile) -> Correct:

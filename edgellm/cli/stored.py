@@ -82,7 +82,8 @@ class StoredModels:
         names = dict.fromkeys((*known, *model.manifest.names, model.id))
         aliases = tuple(name for name in names if name != model.name)
         parser = card.parser if card is not None else None
-        return ServedModel(model.name, model.path.resolve(), aliases, parser)
+        path = model.path.resolve()
+        return ServedModel(model.name, path, aliases, parser, digest=model.sha256)
 
     def _files(self) -> Iterator[ServedModel]:
         for path in sorted(self._store.places.root.glob("*.gguf")):

@@ -6,6 +6,9 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
+RESERVE_SHARE = 0.05
+MIN_RESERVE_BYTES = 256 * 1024 * 1024
+
 # The CPU features that decide which of llama.cpp's kernels run, in our own spelling.
 Feature: TypeAlias = Literal[
     "avx",
@@ -57,6 +60,20 @@ class Memory(Struct, frozen=True):
     swap_total_bytes: int | None = None  # zram included; 0 = there is none
     swap_free_bytes: int | None = None
     zram_bytes: int | None = None  # swap that is compressed main memory, and no room beyond it
+
+    @property
+    def reserve_bytes(self) -> int:
+        """What models leave free, for whatever else runs here and grows: a part of what this
+        process may use at all, the machine's memory or its cgroup's."""
+        usable = [size for size in (self.total_bytes, self.limit_bytes) if size is not None]
+        return max(MIN_RESERVE_BYTES, int(RESERVE_SHARE * min(usable, default=0)))
+
+    @property
+    def usable_bytes(self) -> int | None:
+        """What models may take now; None = not known."""
+        if self.available_bytes is None:
+            return None
+        return max(0, self.available_bytes - self.reserve_bytes)
 
 
 class Device(Struct, frozen=True):

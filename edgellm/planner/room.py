@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from edgellm.hardware.profile import Device, Memory
+from edgellm.hardware.profile import RESERVE_SHARE, Device, Memory
 from edgellm.planner.footprint import MIB, Footprint
 from edgellm.planner.runtime import Place
 
-RESERVE_SHARE = 0.05
-MIN_RESERVE_BYTES = 256 * MIB
 MIN_DEVICE_RESERVE_BYTES = 512 * MIB
 # Of main memory that Metal lets a program use, where no limit was set (facts: hardware, section 3).
 _METAL_SHARE = 2 / 3
@@ -32,9 +30,8 @@ class Room(Struct, frozen=True):
 
 def room_at(place: Place, memory: Memory) -> Room:
     """For a model that runs there."""
-    reserve = _main_reserve(memory)
-    main = None if memory.available_bytes is None else max(0, memory.available_bytes - reserve)
-    return Room(main, reserve, _device_bytes(place.device, memory) if place.device else None)
+    device_bytes = _device_bytes(place.device, memory) if place.device else None
+    return Room(memory.usable_bytes, memory.reserve_bytes, device_bytes)
 
 
 def shortage(footprint: Footprint, place: Place, room: Room) -> str:
@@ -51,11 +48,6 @@ def shortage(footprint: Footprint, place: Place, room: Room) -> str:
     if here > room.main_bytes:
         return f"needs {_gib(here)} of memory; {_gib(room.main_bytes)} can be used"
     return ""
-
-
-def _main_reserve(memory: Memory) -> int:
-    usable = [size for size in (memory.total_bytes, memory.limit_bytes) if size is not None]
-    return max(MIN_RESERVE_BYTES, int(RESERVE_SHARE * min(usable, default=0)))
 
 
 def _device_bytes(device: Device, memory: Memory) -> int | None:

@@ -52,6 +52,7 @@ class Entry:
         self._template: ChatTemplate | None = None
         self._resident_bytes: int | None = None
         self._estimate: int | None = None
+        self._reclaimable_bytes = 0
         self._peak_bytes = 0  # ever measured
         self._told_bytes = 0  # by the runtime
         self._too_small_bytes = 0  # room in which a load was killed for memory
@@ -96,8 +97,9 @@ class Entry:
         """Memory to reserve for it: the estimate, or more where more was seen. None = unknown."""
         if self._estimate is None:
             self._estimate = meter.estimate(self.model, self.options)
-        seen = (self._estimate or 0, self._peak_bytes, self._told_bytes, self._too_small_bytes)
-        return max(seen) or None
+            self._reclaimable_bytes = meter.reclaimable(self.model, self.options)
+        seen = max(self._peak_bytes, self._told_bytes) - self._reclaimable_bytes
+        return max(self._estimate or 0, seen, self._too_small_bytes) or None
 
     def measure(self, meter: Meter) -> None:
         """Look at its process."""
@@ -125,7 +127,8 @@ class Entry:
 
     @property
     def resident_bytes(self) -> int:
-        return self._resident_bytes or 0
+        """Now, without what the kernel takes back as soon as others want it."""
+        return max(0, (self._resident_bytes or 0) - self._reclaimable_bytes)
 
     @property
     def peak_bytes(self) -> int:

@@ -42,6 +42,10 @@ def _never_told() -> None:
     return None
 
 
+def _none(_model: ServedModel, _options: EngineOptions) -> int:
+    return 0
+
+
 def _ignored(_model: ServedModel, _options: EngineOptions, _peak_bytes: int) -> None:
     return None
 
@@ -51,11 +55,14 @@ class Meter(Struct, frozen=True):
 
     `budget`: bytes that all engines together may take, given those that they hold now.
     `resident`: of a process id. `num_oom_kills`: a counter of the system's. `estimate`: of an
-    engine with its whole context in use. `on_measured`: is told the peak of an engine at its end.
+    engine with its whole context in use. `reclaimable`: of what is resident in it, bytes that the
+    kernel takes back as soon as others want them, which count for nothing. `on_measured`: is told
+    the peak of an engine at its end.
     """
 
     budget: Callable[[int], int | None] = _unknown
     resident: Callable[[int], ProcessMemory | None] = _unknown
     num_oom_kills: Callable[[], int | None] = _never_told
     estimate: Estimate = file_size_estimate
+    reclaimable: Callable[[ServedModel, EngineOptions], int] = _none
     on_measured: Callable[[ServedModel, EngineOptions, int], None] = _ignored

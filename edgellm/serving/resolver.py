@@ -22,6 +22,7 @@ class ServedModel(Struct, frozen=True):
     parser: str | None = None  # of tool calls; None = what its chat template shows
     options: EngineOptions = EngineOptions()
     backend: str = "llama_cpp"
+    digest: str = ""  # sha256 of the file, where it is known
 
 
 class Resolver(Protocol):

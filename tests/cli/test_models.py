@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgellm.catalog.card import Catalog
-from edgellm.cli.memory import available_bytes, memory_budget
+from edgellm.cli.memory import memory_budget
 from edgellm.cli.models import LocalModels
 from edgellm.cli.stored import StoredModels
 from edgellm.errors import ModelNotFound
@@ -80,20 +80,6 @@ def test_options_are_asked_for_once() -> None:
     assert asked == [FIRST.path, SECOND.path]
 
 
-@pytest.mark.parametrize(
-    ("total", "available", "left"),
-    [
-        (1 * GIB, 800 * MIB, 672 * MIB),  # never less than 128 MiB in reserve
-        (8 * GIB, 7 * GIB, 7 * GIB - int(8 * GIB * 0.05)),
-        (64 * GIB, 60 * GIB, 59 * GIB),  # and never more than 1 GiB
-        (None, 4 * GIB, 4 * GIB - int(4 * GIB * 0.05)),
-        (8 * GIB, None, None),
-    ],
-)
-def test_the_reserve(total: int | None, available: int | None, left: int | None) -> None:
-    assert available_bytes(Memory(total, available)) == left
-
-
 def test_the_budget_follows_what_other_programs_take() -> None:
     memory = Memory(1 * GIB, 1 * GIB)
 
@@ -101,7 +87,7 @@ def test_the_budget_follows_what_other_programs_take() -> None:
         return memory
 
     budget = memory_budget("", probe)
-    start = 1 * GIB - 128 * MIB
+    start = 1 * GIB - 256 * MIB
     assert budget(0) == start
     memory = Memory(1 * GIB, 700 * MIB)  # our engines took 324 MiB of it
     assert budget(324 * MIB) == start
