@@ -77,7 +77,7 @@ def _contexts(card: ModelCard, variant: Variant, goal: Goal) -> tuple[int, ...]:
     """To try in this order. What was asked for is never cut."""
     limit = min(card.context, variant.context or card.context)
     if goal.context is not None:
-        return (goal.context,) if goal.context <= limit else ()
+        return (goal.context,) if goal.context <= limit or goal.is_forced else ()
     return tuple(dict.fromkeys(min(context, limit) for context in DEFAULT_CONTEXTS))
 
 
@@ -163,8 +163,10 @@ def _options(variant: Variant, context: int, goal: Goal) -> EngineOptions:
     if variant.backend in _SINGLE:
         return EngineOptions(context=context, parallel=1, cells=context, kv_type=goal.kv_type)
     parallel = goal.parallel or DEFAULT_PARALLEL
-    cells = context * goal.parallel if goal.parallel else context
-    return EngineOptions(context=context, parallel=parallel, cells=cells, kv_type=goal.kv_type)
+    cells = goal.options.cells or (context * goal.parallel if goal.parallel else context)
+    return replace(
+        goal.options, context=context, parallel=parallel, cells=cells, kv_type=goal.kv_type
+    )
 
 
 def _offloads(
