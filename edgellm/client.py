@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from edgellm.errors import EdgellmError, EngineError, InvalidRequest, ServerUnreachable
 from edgellm.sse import SseDecoder
-from edgellm.types import Message, ModelStatus, Timings, ToolCallDelta, Usage
+from edgellm.types import Message, ModelStatus, Timings, ToolCallDelta, UpgradeStatus, Usage
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _ANSWER_TIMEOUT_SECONDS = 30.0  # of the routes that answer at once
@@ -44,6 +44,7 @@ class Health(Struct, frozen=True):
     is_ready: bool
     status: str
     details: dict[str, Any] = {}
+    upgrade: UpgradeStatus | None = None  # of a server that looks for a better model
 
 
 class RemoteModel(Struct, frozen=True):
@@ -98,7 +99,10 @@ class EdgellmClient:
         if response.status_code not in (200, 503) or not isinstance(status, str):
             self._raise_for(response.status_code, response.content)
             raise self._not_edgellm()
-        return Health(is_ready=response.status_code == 200, status=status, details=body)
+        upgrade: UpgradeStatus | None = None
+        with contextlib.suppress(msgspec.ValidationError):  # of another version
+            upgrade = msgspec.convert(body.get("upgrade"), UpgradeStatus | None)
+        return Health(response.status_code == 200, status, body, upgrade)
 
     async def models(self) -> tuple[RemoteModel, ...]:
         """The served models, the default first."""

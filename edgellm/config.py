@@ -91,8 +91,8 @@ class Settings(Struct, frozen=True):
     keep_alive: Annotated[str, Meta(pattern=DURATION)] = "forever"  # that an idle model stays
     preload: Words = ()  # names of models to load at the start
     admin_from: AdminFrom = "loopback"  # who may load and unload models
-    yes: bool = False  # fetch the model without asking
-    offline: bool = False  # fetch nothing
+    yes: bool = False  # fetch what is needed without asking
+    offline: bool = False  # ask no network for models
     force: bool = False  # take the model even if it does not fit
 
 

@@ -46,7 +46,7 @@ class Generate(Struct, frozen=True, tag="generate"):
     Each text is tokenised by itself, control tokens included. The model's own beginning-of-text
     token is put in front of a text that comes first, where the model wants one and it has none.
     With `generated`, the answer goes on behind these tokens, which another engine has made; their
-    text is not told again.
+    text is not told again. Control tokens have no text in an answer, but for those in `shown`.
     """
 
     id: int
@@ -55,6 +55,7 @@ class Generate(Struct, frozen=True, tag="generate"):
     echo: bool = False
     client: str = ""  # the same for requests that should queue behind each other
     generated: tuple[int, ...] = ()
+    shown: tuple[str, ...] = ()  # texts of control tokens; what is none in this model is ignored
 
 
 class Cancel(Struct, frozen=True, tag="cancel"):

@@ -30,13 +30,14 @@ class ToolCall(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """One turn. `tool_call_id`, `name`: of a `tool` turn; `tool_calls`: of an assistant's."""
+    """One turn. `tool_call_id`, `name`: of a `tool` turn; the others: of an assistant's."""
 
     role: Role
     content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     name: str | None = None
+    reasoning: str = ""  # before the content and the calls; templates show it where it helps
 
 
 class Tool(Struct, frozen=True):
@@ -178,6 +179,28 @@ class EngineStats(Struct, frozen=True):
     num_guessed_tokens: int = 0  # by speculation
     num_kept_tokens: int = 0  # of the guessed ones: they were what the model chose
     num_steps: int = 0
+
+
+UpgradeState: TypeAlias = Literal[
+    "planning", "asking", "fetching", "loading", "done", "stays", "failed"
+]
+
+
+class UpgradeStatus(Struct, frozen=True):
+    """How far a server is that looks for a better model than the built-in one, for `/health`."""
+
+    state: UpgradeState
+    model: str = ""  # that was chosen, e.g. "qwen3-4b:Q4_K_M"
+    done_bytes: int = 0
+    total_bytes: int | None = None
+    bytes_per_second: float | None = None
+    message: str = ""  # why this model, why none, or what failed
+    hint: str = ""
+
+    @property
+    def percent(self) -> int | None:
+        """Of the download; None where its size is not known."""
+        return 100 * self.done_bytes // self.total_bytes if self.total_bytes else None
 
 
 class ModelStatus(Struct, frozen=True):

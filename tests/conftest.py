@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from edgellm.assets import builtin_model
 from tests.support.tiny_model import write_tiny_model
+
+settings.register_profile("edgellm", deadline=None, database=None, derandomize=True)
+settings.load_profile("edgellm")
 
 
 @pytest.fixture(scope="session")

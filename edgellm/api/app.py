@@ -5,6 +5,7 @@ It neither starts nor closes the router: whoever made it does (`cli/serve.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from edgellm.api.health import health_routes
 from edgellm.api.openai import openai_routes
 from edgellm.api.openai_schema import ChatCompletionBody, CompletionBody
 from edgellm.serving.router import Router
+from edgellm.types import UpgradeStatus
 
 MAX_BODY_BYTES = 32 * 2**20
 
@@ -43,6 +45,7 @@ def create_app(
     cors_origins: tuple[str, ...] = (),
     max_body_bytes: int = MAX_BODY_BYTES,
     is_admin_open: bool = False,
+    upgrade: Callable[[], UpgradeStatus | None] = lambda: None,
 ) -> FastAPI:
     """An ASGI application that answers from `router`.
 
@@ -50,6 +53,7 @@ def create_app(
         cors_origins: web origins whose pages may call the API; "*" for any. None by default.
         max_body_bytes: a larger request body is a 413.
         is_admin_open: whether clients on other devices may load and unload models.
+        upgrade: how far the search for a better model than the built-in one is; None = none.
     """
     # No /docs: its page loads scripts from a CDN, and these devices are offline.
     app = EdgellmAPI(title="edgellm", version=__version__, docs_url=None, redoc_url=None)
@@ -59,7 +63,7 @@ def create_app(
         app.add_middleware(
             CORSMiddleware, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
-    app.include_router(health_routes(router))
+    app.include_router(health_routes(router, upgrade))
     app.include_router(openai_routes(router, max_body_bytes))
     app.include_router(admin_routes(router, is_open=is_admin_open))
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,10 +11,12 @@ from starlette.responses import Response
 
 from edgellm import __version__
 from edgellm.serving.router import Router
-from edgellm.types import ModelStatus
+from edgellm.types import ModelStatus, UpgradeStatus
 
 
-def health_routes(router: Router) -> APIRouter:
+def health_routes(
+    router: Router, upgrade: Callable[[], UpgradeStatus | None] = lambda: None
+) -> APIRouter:
     routes = APIRouter(tags=["edgellm"])
 
     @routes.get("/health")
@@ -21,6 +24,9 @@ def health_routes(router: Router) -> APIRouter:
         """200 when the default model is ready or would be loaded by the next request, 503 with the
         reason when it is not."""
         status, body = to_health(router.statuses())
+        found = upgrade()
+        if found is not None:
+            body["upgrade"] = msgspec.to_builtins(found) | {"percent": found.percent}
         return Response(msgspec.json.encode(body), status, media_type="application/json")
 
     @routes.get("/")

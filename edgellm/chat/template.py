@@ -15,16 +15,20 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
-import msgspec
 from jinja2 import TemplateError as JinjaError
 from jinja2.ext import Extension, loopcontrols
 from jinja2.nodes import Node
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from msgspec.structs import replace
 
+from edgellm.chat.conversation import Shape, message_dicts, tool_dict
+from edgellm.chat.parsers import find_format
+from edgellm.chat.probe import find_shape
+from edgellm.chat.tool_prompt import in_words
 from edgellm.errors import TemplateError
 from edgellm.types import Message, Tool
 
@@ -60,11 +64,13 @@ class ChatTemplate:
         self.source = source
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
         self._neutralise = Neutraliser(control_tokens)
+        self._shape: Shape | None = None  # once it was needed
         environment = _environment()
         try:
             self._template = environment.from_string(source)
         except JinjaError as error:
             raise TemplateError(f"The model's chat template cannot be compiled: {error}") from error
+        self._has_short_ids = "[TOOL_CALLS]" in source  # Mistral's
 
     def render(
         self,
@@ -76,18 +82,48 @@ class ChatTemplate:
     ) -> tuple[str, ...]:
         """The prompt's pieces, to be tokenised one by one.
 
+        Tools, calls and results that the template does not show are put in words.
+
+        Args:
+            variables: further names for the template, e.g. `thinking_variables()`.
+
         Raises:
             TemplateError: the template raised, e.g. because roles do not alternate.
         """
-        names: dict[str, Any] = {
-            **self._tokens,
-            **(variables or {}),
-            "messages": [self._safe_message(message) for message in messages],
-            "tools": self._neutralise([_tool_dict(tool) for tool in tools]) or None,
-            "add_generation_prompt": add_generation_prompt,
-        }
+        shape = self._shape_for(messages, tools)
+        shown = [self._safe(message) for message in message_dicts(messages, shape)]
+        shown_tools = self._neutralise([tool_dict(tool) for tool in tools])
+        shown = in_words(shown, shown_tools, shape, find_format(self.source))
+        text = self._render(
+            {
+                **(variables or {}),
+                "messages": shown,
+                "tools": (shape.shows_tools and shown_tools) or None,
+                "add_generation_prompt": add_generation_prompt,
+            }
+        )
+        return tuple(piece for piece in text.split(MARK) if piece)
+
+    @property
+    def shape(self) -> Shape:
+        """What the template wants of a conversation with tools."""
+        if self._shape is None:
+            shape = find_shape(self._render_probe)
+            self._shape = replace(shape, has_short_ids=self._has_short_ids)
+        return self._shape
+
+    def _shape_for(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Shape:
+        has_tools = tools or any(turn.tool_calls or turn.role == "tool" for turn in messages)
+        return self.shape if has_tools else Shape()
+
+    def _render_probe(
+        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None
+    ) -> str:
+        return self._render({"messages": messages, "tools": tools, "add_generation_prompt": True})
+
+    def _render(self, names: dict[str, Any]) -> str:
         try:
-            text = self._template.render(names)
+            return self._template.render({**self._tokens, **names})
         except JinjaError as error:
             raise TemplateError(
                 f"The model's chat template refused the messages: {error}",
@@ -95,11 +131,25 @@ class ChatTemplate:
             ) from error
         except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
             raise TemplateError(f"The model's chat template failed: {error}") from error
-        return tuple(piece for piece in text.split(MARK) if piece)
 
-    def _safe_message(self, message: Message) -> dict[str, Any]:
-        safe: dict[str, Any] = self._neutralise(_message_dict(message))
-        return safe | {"role": message.role}  # templates compare it; it is never free text
+    def _safe(self, message: dict[str, Any]) -> dict[str, Any]:
+        safe: dict[str, Any] = self._neutralise(message)
+        return safe | {"role": message["role"]}  # templates compare it; it is never free text
+
+
+def thinking_variables(
+    is_thinking: bool | None = None, effort: str | None = None
+) -> dict[str, Any]:
+    """Variables that turn reasoning on or off, or say how much of it, in templates that can.
+
+    Args:
+        is_thinking: None = what the model does by default.
+        effort: "low", "medium" or "high", for gpt-oss; None = the template's own.
+    """
+    variables: dict[str, Any] = {}
+    if is_thinking is not None:  # Qwen, SmolLM3, Gemma 4 and MiniCPM; DeepSeek V3.1 and Granite
+        variables |= {"enable_thinking": is_thinking, "thinking": is_thinking}
+    return variables | ({"reasoning_effort": effort} if effort else {})
 
 
 class Neutraliser:
@@ -153,43 +203,6 @@ def _trie_pattern(words: Sequence[str]) -> str:
     return f"(?:{pattern})?" if is_optional and branches else pattern
 
 
-def _message_dict(message: Message) -> dict[str, Any]:
-    """A message as templates expect it: OpenAI's shape, with arguments as an object."""
-    shape: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        shape["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": _arguments(call.arguments)},
-            }
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id is not None:
-        shape["tool_call_id"] = message.tool_call_id
-    if message.name is not None:
-        shape["name"] = message.name
-    return shape
-
-
-def _arguments(text: str) -> Any:
-    """Arguments as an object, so that templates can iterate; what is not one stays text."""
-    try:
-        value = msgspec.json.decode(text or "{}")
-    except msgspec.DecodeError:
-        return text
-    return value if isinstance(value, dict) else text
-
-
-def _tool_dict(tool: Tool) -> dict[str, Any]:
-    function = {
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters or {"type": "object", "properties": {}},
-    }
-    return {"type": "function", "function": function}
-
-
 def _environment() -> ImmutableSandboxedEnvironment:
     """As transformers sets it up, so that models' templates behave as their authors saw them."""
     environment = ImmutableSandboxedEnvironment(
@@ -222,10 +235,18 @@ def _to_json(
     return json.dumps(
         value,
         ensure_ascii=ensure_ascii,
+        default=_as_list,
         indent=indent,
         separators=separators,
         sort_keys=sort_keys,
     )
+
+
+def _as_list(value: Any) -> list[Any]:
+    """What filters such as `map` give, which JSON does not know."""
+    if isinstance(value, Iterator):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _raise_exception(message: str) -> NoReturn:

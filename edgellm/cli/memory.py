@@ -58,7 +58,9 @@ class ModelMemory:
         if _is_builtin(model):  # the planner takes longer to import than it to load
             return file_size_estimate(model, options)
         found = self._breakdown(model, options)
-        return found.needed - SERVER_BYTES if found is not None else None
+        if found is None:
+            return file_size_estimate(model, options)
+        return found.needed - SERVER_BYTES
 
     def reclaimable(self, model: ServedModel, options: EngineOptions) -> int:
         """Bytes of weights that were copied, so that nobody needs their pages any more."""

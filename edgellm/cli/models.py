@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,6 +15,9 @@ from edgellm.errors import ModelNotFound
 from edgellm.serving.resolver import DEFAULT_NAMES, ServedModel
 from edgellm.types import EngineOptions
 
+if TYPE_CHECKING:
+    from edgellm.planner.goal import Plan
+
 
 class LocalModels:
     """The first of several models of the same name is the one that has it.
@@ -20,19 +25,20 @@ class LocalModels:
     Args:
         named: at least one; the first is the default.
         stored: is looked into again for every question, so a model that appears is there.
-        options_of: how the engine of a model is started. Asked once for each file.
+        options_of: how the engine of a model is started, given its plan. Asked once for each file.
     """
 
     def __init__(
         self,
         named: tuple[ServedModel, ...],
         stored: StoredModels | None,
-        options_of: Callable[[ServedModel], EngineOptions],
+        options_of: Callable[[ServedModel, Plan | None], EngineOptions],
     ) -> None:
         self._named = named
         self._stored = stored
         self._options_of = options_of
         self._known: dict[ServedModel, EngineOptions] = {}
+        self._plans: dict[Path, Plan] = {}
         self._holds = ExitStack()
 
     def models(self) -> tuple[ServedModel, ...]:
@@ -58,6 +64,11 @@ class LocalModels:
         """From now on the default names mean this model; the others keep their names."""
         self._named = (model, *(each for each in self._named if each.id != model.id))
 
+    def plan(self, model: ServedModel, plan: Plan) -> None:
+        """Start its engine as it was planned, where the user left the choice."""
+        self._plans[model.path] = plan
+        self._known.pop(model, None)
+
     def close(self) -> None:
         """Let other processes remove what was served."""
         self._holds.close()
@@ -66,7 +77,7 @@ class LocalModels:
         if model not in self._known:
             if self._stored is not None:
                 self._holds.enter_context(self._stored.hold(model))
-            self._known[model] = self._options_of(model)
+            self._known[model] = self._options_of(model, self._plans.get(model.path))
         return msgspec.structs.replace(model, options=self._known[model])
 
 

@@ -46,7 +46,7 @@ def goal_of(settings: Settings) -> Goal:
     )
 
 
-def planned_options(plan: Plan, num_cores: int | None) -> EngineOptions:
+def planned_options(plan: Plan, num_cores: int | None = None) -> EngineOptions:
     """What a plan says.
 
     Args:

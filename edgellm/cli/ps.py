@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from edgellm.cli.admin import admin_client
+from edgellm.cli.notes import upgrade_note
 from edgellm.cli.output import Format, format_bytes, put, put_json, say, table
-from edgellm.types import ModelStatus
+from edgellm.types import ModelStatus, UpgradeStatus
 
 _HEAD = ("model", "state", "memory", "context", "parallel", "requests", "idle", "unloads in")
 
@@ -25,20 +26,21 @@ def ps(
     output: Annotated[Format, typer.Option("--format", help="human or json.")] = Format.human,
 ) -> None:
     """Show the models that a server has loaded."""
-    models = [model for model in asyncio.run(_models(server)) if show_all or is_active(model)]
+    found, upgrade = asyncio.run(_ask(server))
+    models = [model for model in found if show_all or is_active(model)]
     if output is Format.json:
-        put_json({"models": models})
+        put_json({"models": models, "upgrade": upgrade})
         return
     put(render(models) if models else "")
     if not models:
         say("no model is loaded (edgellm ps --all shows what could be)")
-    for line in remarks(models):
+    for line in filter(None, (*remarks(models), upgrade_note(upgrade))):
         say(line)
 
 
-async def _models(server: str | None) -> tuple[ModelStatus, ...]:
+async def _ask(server: str | None) -> tuple[tuple[ModelStatus, ...], UpgradeStatus | None]:
     async with admin_client(server) as client:
-        return await client.admin_models()
+        return await client.admin_models(), (await client.health()).upgrade
 
 
 def is_active(model: ModelStatus) -> bool:

@@ -151,18 +151,20 @@ def serve(
             help="Who may load and unload models: loopback or anywhere. [default: loopback]",
         ),
     ] = None,
-    cors_origin: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URL", help="Web origin that may call the API. Repeatable."),
-    ] = None,
     yes: Annotated[
-        bool | None, typer.Option("--yes", "-y", help="Fetch the model without asking.")
+        bool | None,
+        typer.Option(
+            "--yes/--no-yes",
+            help="Fetch without asking what was named, or what suits this device. [default: no]",
+        ),
     ] = None,
     offline: Annotated[
         bool | None,
-        typer.Option(
-            "--offline/--no-offline", help="Fetch nothing. [default: fetch what is named]"
-        ),
+        typer.Option("--offline/--no-offline", help="Ask no network for models. [default: no]"),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Web origin that may call the API. Repeatable."),
     ] = None,
     force: Annotated[
         bool | None, typer.Option("--force", help="Take the model even if it does not fit.")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +22,7 @@ from edgellm.assets import builtin_model
 from edgellm.cli.catalogue import user_catalog
 from edgellm.cli.memory import device_meter
 from edgellm.cli.models import LocalModels
-from edgellm.cli.options import engine_options, with_plan
+from edgellm.cli.options import engine_options, planned_options, with_plan
 from edgellm.cli.store import store_of
 from edgellm.cli.stored import StoredModels
 from edgellm.cli.tuned import with_tuning
@@ -32,16 +34,22 @@ from edgellm.serving.pool import Policy
 from edgellm.serving.resolver import ServedModel
 from edgellm.serving.router import Router
 from edgellm.store.sources.local import check_model_file
-from edgellm.types import EngineOptions
+from edgellm.types import EngineOptions, UpgradeStatus
 from edgellm.units import parse_duration
 
 if TYPE_CHECKING:
     import uvicorn
 
+    from edgellm.planner.goal import Plan
+    from edgellm.serving.upgrade import Upgrade
+
+logger = logging.getLogger(__name__)
+
 BUILTIN_ID = "pocket"
 LEAST_CACHE_MIB, MOST_CACHE_MIB = 16, 1024  # for computed prompts of one model of several
 CACHE_SHARE = 16  # a model's part of the memory that all may take
 STREAMS_GRACE_SECONDS = 4.0  # that running answers get once the server is told to stop
+QUIET_SECONDS = 2.0  # after the start, and between two looks whether anybody is being answered
 _LAST_GRACE_SECONDS = 2.0  # after that, for their error events to leave
 _BACKLOG = 2048
 
@@ -177,7 +185,7 @@ async def serving(
         ModelNotFound: a model to preload is not there.
     """
     meter = device_meter(settings.memory_limit, Host())
-    stored = None if is_private else StoredModels(store_of(settings), user_catalog())
+    stored = StoredModels(store_of(settings), user_catalog()) if not is_private else None
     models = local_models(settings, model, stored, meter)
     if settings.force:
         meter = _forced(meter, models.resolve(model.id))
@@ -188,17 +196,74 @@ async def serving(
         meter=meter,
     )
     await router.start(settings.preload)
+    upgrade = None
+    if stored is not None and not settings.model:
+        upgrade = _Background(settings, stored, models, router)
     try:
-        http = _http_server(router, settings)
+        http = _http_server(router, settings, upgrade)
         task = asyncio.create_task(http.serve(sockets=[listener]))
         server = RunningServer(address_of(listener), router, http, task)
         try:
             yield server
         finally:
+            if upgrade is not None:
+                await upgrade.aclose()
             await server.aclose()
     finally:
         await router.aclose()
         models.close()
+
+
+class _Background:
+    """The task that looks for a better model than the built-in one, once that one is ready."""
+
+    def __init__(
+        self, settings: Settings, stored: StoredModels, models: LocalModels, router: Router
+    ) -> None:
+        self._settings = settings
+        self._stored = stored
+        self._models = models
+        self._router = router
+        self._upgrade: Upgrade | None = None
+        self._task = asyncio.create_task(self._run())
+
+    @property
+    def status(self) -> UpgradeStatus | None:
+        """None before it has begun."""
+        return self._upgrade.status if self._upgrade is not None else None
+
+    async def aclose(self) -> None:
+        """End it; a download goes on at the next start."""
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        await quiet(self._router)
+        # Not before the first answer can be given: they take a while to import.
+        from edgellm.cli.upgrade import Upgrading, terminal_question
+        from edgellm.serving.upgrade import Upgrade
+
+        steps = Upgrading(
+            self._settings,
+            self._stored,
+            self._models,
+            self._router,
+            ask=terminal_question(sys.stdin),
+        ).steps
+        self._upgrade = Upgrade(steps)
+        try:
+            await self._upgrade.run()
+        except Exception:  # the server goes on without it
+            logger.exception("the search for a better model ended")
+
+
+async def quiet(router: Router) -> None:
+    """Wait until the default model is loaded and nobody is answered: planning takes all cores."""
+    with contextlib.suppress(EdgellmError):  # whoever started the server tells of it
+        await router.ready()
+    await asyncio.sleep(QUIET_SECONDS)
+    while any(status.num_requests for status in router.statuses()):  # noqa: ASYNC110 - a look now and then is enough
+        await asyncio.sleep(QUIET_SECONDS)
 
 
 def local_models(
@@ -215,10 +280,10 @@ def local_models(
     if has_more and not settings.cache_ram:
         settings = msgspec.structs.replace(settings, cache_ram=_shared_cache_mib(meter))
 
-    def options_of(asked: ServedModel) -> EngineOptions:
-        is_default = asked.path == model.path
-        tuned = with_tuning(settings, asked.path)
-        return with_plan(engine_options(tuned, draft_path if is_default else ""), asked.options)
+    def options_of(asked: ServedModel, plan: Plan | None) -> EngineOptions:
+        draft = draft_path if asked.path == model.path else ""
+        own = engine_options(with_tuning(settings, asked.path), draft)
+        return with_plan(own, planned_options(plan) if plan is not None else asked.options)
 
     more = tuple(served_model(spec) for spec in settings.models)
     return LocalModels((model, *more, *_builtin()), stored, options_of)
@@ -271,7 +336,7 @@ async def local_server(settings: Settings, model: ServedModel) -> AsyncIterator[
             yield server
 
 
-def _http_server(router: Router, settings: Settings) -> uvicorn.Server:
+def _http_server(router: Router, settings: Settings, upgrade: _Background | None) -> uvicorn.Server:
     """uvicorn without its own signal handling: the commands decide what Ctrl-C means.
 
     That also keeps sse-starlette, which hooks uvicorn's handler, from cutting streams at once.
@@ -290,6 +355,7 @@ def _http_server(router: Router, settings: Settings) -> uvicorn.Server:
             router,
             cors_origins=settings.cors_origins,
             is_admin_open=settings.admin_from == "anywhere",
+            upgrade=lambda: upgrade.status if upgrade is not None else None,
         ),
         log_config=None,
         access_log=settings.log_level == "debug",

@@ -114,6 +114,8 @@ async def connect(where: Target) -> AsyncIterator[EdgellmClient]:
 
     if where.server:
         async with EdgellmClient(where.server, os.environ.get("EDGELLM_API_KEY")) as client:
+            if not where.model and sys.stderr.isatty():
+                await _tell_of_upgrade(client)
             yield client
         return
     from edgellm.cli.serving import local_server
@@ -126,6 +128,17 @@ async def connect(where: Target) -> AsyncIterator[EdgellmClient]:
         EdgellmClient(server.url) as client,
     ):
         yield client
+
+
+async def _tell_of_upgrade(client: EdgellmClient) -> None:
+    """That another model is on its way; what keeps the server from telling, the question tells."""
+    from edgellm.cli.notes import upgrade_note
+    from edgellm.errors import EdgellmError
+
+    with contextlib.suppress(EdgellmError):
+        status = (await client.health()).upgrade
+        if status is not None and status.state in ("fetching", "loading"):
+            say(f"note: {upgrade_note(status)}")
 
 
 async def stream_answer(

@@ -45,7 +45,7 @@ def set_up_logging(level: str) -> None:
         stream=sys.stderr, level=level.upper(), format=_LOG_FORMAT, datefmt="%H:%M:%S", force=True
     )
     if level != "debug":
-        for name in ("uvicorn.access", "httpx", "httpcore"):
+        for name in ("uvicorn.access", "httpx", "httpx2", "httpcore", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)
         # Its warning is that a client left while tokens were on their way to it.
         logging.getLogger("asyncio").setLevel(logging.ERROR)

@@ -36,29 +36,29 @@ class StoredModels:
             raise ConfigError(
                 f"The models folder {folder} is not a folder.", "See --models-folder."
             )
-        self._store = store
-        self._catalog = catalog
+        self.store = store
+        self.catalog = catalog
         self._doubted: set[Path] = set()
 
     def models(self) -> tuple[ServedModel, ...]:
         """Pulled ones first, the newest before older ones; then files."""
-        pulled = sorted(self._store.list(), key=lambda each: -each.manifest.pulled_at)
-        served = [served_of(each, self._catalog) for each in pulled if self._can_serve(each)]
+        pulled = sorted(self.store.list(), key=lambda each: -each.manifest.pulled_at)
+        served = [served_of(each, self.catalog) for each in pulled if self._can_serve(each)]
         return (*served, *self._files())
 
     @contextlib.contextmanager
     def hold(self, model: ServedModel) -> Iterator[None]:
         """Keep a pulled model from being removed; any other model needs nothing."""
-        found = next((each for each in self._store.list() if each.path == model.path), None)
-        with self._store.hold(found) if found is not None else contextlib.nullcontext():
+        found = next((each for each in self.store.list() if each.path == model.path), None)
+        with self.store.hold(found) if found is not None else contextlib.nullcontext():
             yield
 
     def hint(self, name: str) -> str:
         """How to get a model that is not here, where the catalogue knows it or one like it."""
-        card = self._catalog.find(name.partition(":")[0])
+        card = self.catalog.find(name.partition(":")[0])
         if card is not None:
             return f"It is in the catalogue: edgellm pull {name}"
-        near = get_close_matches(name, [each.id for each in self._catalog.models], n=1)
+        near = get_close_matches(name, [each.id for each in self.catalog.models], n=1)
         return (
             f"Did you mean {near[0]}? The catalogue has it: edgellm pull {near[0]}" if near else ""
         )
@@ -75,7 +75,7 @@ class StoredModels:
         return False
 
     def _files(self) -> Iterator[ServedModel]:
-        for path in sorted(self._store.places.root.glob("*.gguf")):
+        for path in sorted(self.store.places.root.glob("*.gguf")):
             if path.is_file() and not _LATER_PART.search(path.stem):
                 yield ServedModel(path.stem, path.resolve())
 

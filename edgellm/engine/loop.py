@@ -121,7 +121,8 @@ class Engine:
             answer.append(Delta(request.id, text))
         sampling = resolve(request.sampling, self._backend.model.sampling)
         generated = request.generated
-        sequence = Sequence(request.id, prompt, sampling, context, request.client, generated)
+        shown = self._shown(request.shown)
+        sequence = Sequence(request.id, prompt, sampling, context, request.client, generated, shown)
         reason = self._replay(sequence)
         if reason is not None:
             return [*answer, Done(sequence.id, reason, sequence.usage(), sequence.timings())]
@@ -202,6 +203,17 @@ class Engine:
                     param,
                 )
 
+    def _shown(self, texts: Iterable[str]) -> dict[int, bytes]:
+        """The control tokens that have one of these texts, with their bytes."""
+        known = {*texts}.intersection(self._backend.model.control_tokens)
+        tokens = {text: self._backend.tokenize(text, is_first=False) for text in known}
+        return {ids[0]: text.encode() for text, ids in tokens.items() if len(ids) == 1}
+
+    def _bytes(self, sequence: Sequence, token: int) -> bytes:
+        """The token's part of the answer's text."""
+        shown = sequence.shown.get(token)
+        return self._backend.token_bytes(token) if shown is None else shown
+
     def _replay(self, sequence: Sequence) -> FinishReason | None:
         """Bring the text up to the tokens that another engine made and told; why the answer ends
         with them, if it does. What they give is known already."""
@@ -209,7 +221,7 @@ class Engine:
         for token in sequence.tokens[sequence.num_prompt :]:
             is_end = self._backend.is_end(token)
             if not is_end:
-                sequence.detokenizer.push(self._backend.token_bytes(token))
+                sequence.detokenizer.push(self._bytes(sequence, token))
             reason = sequence.finish_reason(is_end=is_end)
         return reason
 
@@ -231,7 +243,7 @@ class Engine:
         is_end = self._backend.is_end(result.token)
         parts = []
         if not is_end:
-            parts.append(detokenizer.push(self._backend.token_bytes(result.token), result.logprob))
+            parts.append(detokenizer.push(self._bytes(sequence, result.token), result.logprob))
         reason = sequence.finish_reason(is_end=is_end)
         if reason is not None and not detokenizer.is_stopped:
             parts.append(detokenizer.finish())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from edgellm.engine.detokenizer import Detokenizer
 from edgellm.engine.speculation import Acceptance, PromptLookup
@@ -25,8 +25,10 @@ class Sequence:
         context: int,
         client: str = "",
         generated: Iterable[int] = (),
+        shown: Mapping[int, bytes] | None = None,
     ) -> None:
-        """`generated` are tokens of the answer that another engine made."""
+        """`generated` are tokens of the answer that another engine made; `shown` are the control
+        tokens that have a text in it."""
         self.id = id_
         self.client = client
         self.tokens = [*prompt, *generated]
@@ -43,6 +45,7 @@ class Sequence:
         self.acceptance = Acceptance()
         self.sampling = sampling
         self.detokenizer = Detokenizer(sampling.stop)
+        self.shown = dict(shown or {})
         self._max_length = min(context, len(prompt) + (sampling.max_tokens or context))
         self._arrived = time.monotonic()
         self._started = 0.0

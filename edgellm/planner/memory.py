@@ -221,7 +221,7 @@ def _reclaimable_bytes(
 
 def _is_looked_up(weight: Weight, facts: ModelFacts) -> bool:
     """A tied embedding is copied as the output, but read where it lies as well."""
-    return facts.is_tied and weight.place == "input"
+    return weight.place == "input" and facts.is_tied
 
 
 def _cache_bytes(facts: ModelFacts, options: EngineOptions, limits: Limits, layer: Layer) -> int:

@@ -10,6 +10,9 @@ import math
 import time
 from pathlib import Path
 
+from edgellm.chat.parsers import choose_parser
+from edgellm.chat.parsers.base import OutputParser
+from edgellm.chat.parsers.plain import PlainParser
 from edgellm.chat.template import CHATML, ChatTemplate
 from edgellm.errors import EngineError
 from edgellm.protocol import ModelInfo
@@ -150,6 +153,15 @@ class Entry:
                 return (text,)
             case tokens:
                 return tokens
+
+    def parser(
+        self, request: GenerateRequest, info: ModelInfo, prompt: tuple[str | int, ...]
+    ) -> OutputParser:
+        """What turns the answer's text into events; the text of a raw prompt is the answer."""
+        if request.prompt is not None:
+            return PlainParser()
+        source = self.template(info).source
+        return choose_parser(self.model.parser, source, tools=request.tools, prompt=prompt)
 
     def template(self, info: ModelInfo) -> ChatTemplate:
         """Compiled once; a model that has none gets ChatML, the most common one."""

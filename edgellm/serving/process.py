@@ -135,10 +135,12 @@ class EngineProcess:
         *,
         echo: bool = False,
         client: str = "",
+        shown: tuple[str, ...] = (),
     ) -> AsyncGenerator[Answer, None]:
         """Complete a prompt: Accepted, any number of Delta, Done. Closing it cancels the work.
 
-        When the engine dies on the way, the answer goes on after a pause.
+        When the engine dies on the way, the answer goes on after a pause. `shown` are texts of
+        control tokens that the answer's text is to hold.
 
         Raises:
             RequestError: the prompt cannot be computed.
@@ -146,7 +148,7 @@ class EngineProcess:
         """
         await self.ensure_ready()
         id_ = next(self._ids)
-        request = self._in_flight.add(Generate(id_, prompt, sampling, echo, client))
+        request = self._in_flight.add(Generate(id_, prompt, sampling, echo, client, shown=shown))
         is_over = False
         try:
             await self._send_due()

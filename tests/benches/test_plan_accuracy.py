@@ -61,7 +61,7 @@ def test_a_small_models_memory_is_predicted(tmp_path: Path) -> None:
     facts = facts_of_header(read_header(path))
     result = measure_memory(Case("tiny-gemma", "Q4_0", 256, 2), path, facts, environment())
     assert result.predicted == result.parts.total
-    assert -0.02 < result.error < 0.15  # libraries are most of it
+    assert -0.05 < result.error < 0.15  # libraries are most of it
 
 
 def test_a_device_has_one_bandwidth() -> None:

@@ -166,3 +166,8 @@ def test_sizes_are_only_known_when_all_are() -> None:
     variant = Variant(backend="llama_cpp", quant="F16", asset="x")
     assert (variant.size_bytes, variant.planned_bytes) == (None, None)
     assert replace(variant, expected_bytes=7).planned_bytes == 7
+
+
+def test_every_chat_model_names_a_parser_that_is_there() -> None:
+    cards = [card for card in load_catalog(catalog_file()).models if card.task == "chat"]
+    assert {card.parser for card in cards} <= PARSERS.keys()

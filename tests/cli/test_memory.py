@@ -10,6 +10,7 @@ from edgellm.assets import builtin_model
 from edgellm.cli.memory import ModelMemory
 from edgellm.hardware.host import Host
 from edgellm.hardware.profile import Memory
+from edgellm.serving.meter import file_size_estimate
 from edgellm.serving.resolver import ServedModel
 from edgellm.types import EngineOptions
 
@@ -44,11 +45,12 @@ def test_what_an_engine_took_corrects_the_next_estimate(
     assert memory.estimate(model, OPTIONS) == before  # of this server's life
 
 
-def test_files_that_are_no_models_have_none(memory: ModelMemory, tmp_path: Path) -> None:
+def test_of_files_that_are_no_models_the_size_counts(memory: ModelMemory, tmp_path: Path) -> None:
     file = tmp_path / "x.gguf"
     assert memory.estimate(ServedModel("x", file), OPTIONS) is None
-    file.write_bytes(b"GGUF" + bytes(60))
-    assert memory.estimate(ServedModel("x", file), OPTIONS) is None
+    file.write_bytes(b"GGUF" + bytes(60 * MIB))
+    model = ServedModel("y", file.rename(tmp_path / "y.gguf"))
+    assert memory.estimate(model, OPTIONS) == file_size_estimate(model, OPTIONS)
 
 
 def test_the_built_in_model_needs_no_planner(memory: ModelMemory) -> None:

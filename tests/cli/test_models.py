@@ -12,6 +12,7 @@ from edgellm.cli.models import LocalModels
 from edgellm.cli.stored import StoredModels
 from edgellm.errors import ModelNotFound
 from edgellm.hardware.profile import Memory
+from edgellm.planner.goal import Plan
 from edgellm.serving.resolver import ServedModel
 from edgellm.store.store import Store
 from edgellm.types import EngineOptions
@@ -22,7 +23,7 @@ SECOND = ServedModel("second", Path("/models/other-name.gguf"))
 
 
 def models(folder: Path | None = None, asked: list[Path] | None = None) -> LocalModels:
-    def options_of(model: ServedModel) -> EngineOptions:
+    def options_of(model: ServedModel, _plan: Plan | None) -> EngineOptions:
         if asked is not None:
             asked.append(model.path)
         return EngineOptions(context=len(model.path.stem))

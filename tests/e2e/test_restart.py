@@ -32,4 +32,4 @@ def test_nothing_is_kept_without_warm_boot(tmp_path: Path) -> None:
         with serve(tmp_path, "--no-warm-boot") as server:
             assert cached_tokens(server, "What is GGUF?") == 0
             assert cached_tokens(server, "Hello") > 50
-    assert not (tmp_path / "home" / "cache").exists()
+    assert not (tmp_path / "home" / "cache" / "prefixes").exists()

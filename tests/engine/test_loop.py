@@ -191,6 +191,18 @@ def test_logprobs_are_those_of_the_model(engine: Engine) -> None:
         assert all(value <= 0 for value in values)
 
 
+def test_control_tokens_have_a_text_only_where_it_is_asked_for(engine: Engine) -> None:
+    (token,) = engine._backend.tokenize("<|im_start|>", is_first=False)
+    forced = Sampling(temperature=0, max_tokens=3, logit_bias={token: 1e6})
+    asked = ("<|im_start|>", "no control token", "x")
+    engine.submit(Generate(1, ("hello",), forced))
+    engine.submit(Generate(2, ("hello",), forced, shown=asked))
+    engine.submit(Generate(3, ("hello",), forced, generated=(token,), shown=asked))
+    messages = finish(engine)
+    texts = [text_of(messages, id_) for id_ in (1, 2, 3)]
+    assert texts == ["", "<|im_start|>" * 3, "<|im_start|>" * 2]
+
+
 def test_cancel_frees_the_slot_and_stops_the_computation(engine: Engine) -> None:
     for id_ in range(5):
         engine.submit(Generate(id_, ("hello",), Sampling(temperature=0, ignore_eos=True)))

@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -55,11 +56,22 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, *arguments: str, wait: bool = True) -> Iterator[Server]:
-    """Start a server, and end it politely."""
+def serve(
+    folder: Path,
+    *arguments: str,
+    wait: bool = True,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Server]:
+    """Start a server, and end it politely. Offline, unless `environ` says otherwise: the search for
+    a better model would take its time from the test."""
     port = free_port()
     log = folder / "server.log"
-    environment = {**os.environ, "EDGELLM_HOME": str(folder / "home")}
+    environment = {
+        **os.environ,
+        "EDGELLM_HOME": str(folder / "home"),
+        "EDGELLM_OFFLINE": "1",
+        **environ,
+    }
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "edgellm", "serve", "--port", str(port), *arguments],

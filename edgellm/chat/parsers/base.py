@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from edgellm.types import ReasoningDelta, TextDelta, ToolCallDelta
-
-ContentEvent: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+from edgellm.chat.calls import ContentEvent as ContentEvent
 
 
 class OutputParser(Protocol):
-    """Streams one answer. Never raises and never loses text: a broken call comes back as text."""
+    """Streams one answer. Never raises and never loses text: a broken call comes back as text.
 
-    num_tool_calls: int
+    A call whose arguments stream is announced once they have begun well; what breaks later stays
+    with the call as far as it was valid JSON, and the rest of it comes back as text.
+    """
+
+    @property
+    def num_tool_calls(self) -> int: ...
+
+    @property
+    def shown_tokens(self) -> tuple[str, ...]:
+        """Control tokens whose texts the parser must see; engines leave out all others."""
 
     def push(self, text: str) -> list[ContentEvent]:
         """More of the model's text; gives what is certain now."""

@@ -10,6 +10,7 @@ class PlainParser:
     """Text in, the same text out."""
 
     num_tool_calls = 0
+    shown_tokens = ()
 
     def push(self, text: str) -> list[ContentEvent]:
         return [TextDelta(text)] if text else []

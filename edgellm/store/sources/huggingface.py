@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,6 +58,9 @@ class Hub:
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
         self._endpoint = endpoint
         self._token = token
+        # The library would tell in its user agent what it runs beside, and fetch names for
+        # that. It reads this variable when it is imported.
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
     @property
     def endpoint(self) -> str:
