@@ -32,10 +32,10 @@ from benches._server import Running, serve
 from benches.synthetic import MODELS, synthetic_model
 from edgellm.hardware.host import Host
 from edgellm.hardware.native import NativeBuild, probe_native
+from edgellm.hardware.resident import probe
 from edgellm.planner.facts import ModelFacts
 from edgellm.planner.header_facts import facts_of_header
 from edgellm.planner.memory import Breakdown, Environment, estimate
-from edgellm.planner.resident import resident
 from edgellm.planner.traffic import decode_tokens_per_second
 from edgellm.store.gguf_header import read_header
 from edgellm.types import EngineOptions, KVType
@@ -175,7 +175,7 @@ async def answer_speed(server: Running, seed: int) -> float:
 
 
 def _peak_bytes(pid: int) -> int:
-    found = resident(Host(), pid)
+    found = probe(Host(), pid)
     if found is None:
         raise SystemExit("This system does not tell the peak of a process: run it on Linux.")
     return found.peak_bytes

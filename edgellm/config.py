@@ -32,11 +32,11 @@ Origins: TypeAlias = dict[str, str]
 _MEANING = {
     "host": "an address to listen on, such as 127.0.0.1 or 0.0.0.0",
     "port": "a whole number from 0 (picks a free one) to 65535",
-    "model": "the path of a GGUF file, or empty for the built-in model",
+    "model": "the name or the path of a model, or empty for the built-in one",
     "models_folder": "a folder, or empty for the one in the data folder",
-    "context": "a whole number of tokens, 0 for the model's own",
+    "context": "a whole number of tokens, 0 for what suits the device",
     "parallel": "a whole number from 1 to 256",
-    "kv_tokens": "a whole number of tokens, 0 for context times parallel",
+    "kv_tokens": "a whole number of tokens, 0 for what suits the device",
     "kv_type": f"one of {', '.join(get_args(KVType))}",
     "flash_attention": "one of auto, on, off",
     "cache_ram": "a whole number of MiB, 0 for what the device can spare",
@@ -52,12 +52,13 @@ _MEANING = {
     "cors_origins": "a list of web origins such as http://localhost:3000",
     "alias": "a list of names",
     "models": "a list of paths of GGUF files",
-    "yes": "true or false",
-    "offline": "true or false",
     "memory_limit": "a size such as 6GiB or 800MiB, or empty for what the device can spare",
     "keep_alive": "a duration such as 5m or 1h30m, 0 for no time, or forever",
     "preload": "a list of names of models",
     "admin_from": "loopback or anywhere",
+    "yes": "true or false",
+    "offline": "true or false",
+    "force": "true or false",
 }
 
 
@@ -66,11 +67,9 @@ class Settings(Struct, frozen=True):
 
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
-    model: str = ""  # a path; empty = the built-in model
+    model: str = ""  # a path or any name; empty = the built-in model
     models_folder: str = ""  # where models are kept; empty = `models` in the data folder
-    context: Annotated[int, Meta(ge=0)] = (
-        0  # tokens of one sequence; 0 = the model's own, up to 4096
-    )
+    context: Annotated[int, Meta(ge=0)] = 0  # tokens of one sequence; 0 = the plan's
     parallel: Annotated[int, Meta(ge=1, le=256)] = 4  # sequences at a time
     kv_tokens: Annotated[int, Meta(ge=0)] = 0  # that the whole KV cache holds
     kv_type: KVType = "f16"  # of the KV cache's values; quantised ones need flash attention
@@ -94,6 +93,7 @@ class Settings(Struct, frozen=True):
     admin_from: AdminFrom = "loopback"  # who may load and unload models
     yes: bool = False  # fetch what is needed without asking
     offline: bool = False  # ask no network for models
+    force: bool = False  # take the model even if it does not fit
 
 
 _TYPES = {field.name: field.type for field in msgspec.structs.fields(Settings)}

@@ -105,6 +105,12 @@ class ModelCard(Struct, frozen=True, forbid_unknown_fields=True):
     document_prefix: str = ""
     aliases: tuple[str, ...] = ()
 
+    def name_of(self, variant: Variant) -> str:
+        """What a user may write for it; an id that names a file or a quantisation is enough."""
+        id_ = self.id.lower()
+        is_enough = id_.endswith((".gguf", variant.quant.lower()))
+        return self.id if is_enough else f"{self.id}:{variant.quant}"
+
     @property
     def names(self) -> tuple[str, ...]:
         """Its id and aliases, in lower case."""

@@ -1,10 +1,11 @@
-"""What a user may call a model. Pure: whether a path exists is asked through a function.
+"""What a user may call a model. Pure: whether a path exists is asked through functions.
 
 qwen3-4b  qwen3-4b:Q5_K_M           a card's id or alias, and one of its quantisations
 hf:owner/repo  hf:owner/repo:Q4_K_M  a repository of the hub, and one of its quantisations
 hf:owner/repo/folder/file.gguf       one file of it; `@revision` may follow the repository
-https://host/file.gguf               a file anywhere
-./file.gguf                          a file here
+https://host/file.gguf               a file anywhere; a hub's own address of one is its hf:
+./file.gguf  ./folder                a file here, or the folder of a model
+What the store calls its models is the store's to know: `cli.store` looks there as well.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
@@ -22,9 +23,11 @@ from edgellm.catalog.card import Catalog, ModelCard, Variant
 from edgellm.errors import ConfigError
 
 _HUB = re.compile(
-    r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+?))?"
-    r"(?:/(?P<file>[^:@]+)|:(?P<quant>[\w.-]+))?"
+    r"hf:(?P<repo>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[\w./-]+?))?"
+    r"(?:/(?P<file>[^:@]+)|:(?P<quant>[\w.-]+))?",
+    re.ASCII,
 )
+_FILE_PAGE = re.compile(r"/([\w.-]+/[\w.-]+)/(?:resolve|blob|raw)/([^/]+)/(.+)", re.ASCII)
 _OWNER_AND_NAME = re.compile(r"\w[\w.-]*/[\w.-]+(?::[\w.-]+)?")
 _LOOKS_LIKE_PATH = re.compile(r"^[.~/]|[/\\]|\.gguf$")
 
@@ -48,6 +51,16 @@ class HubReference(Struct, frozen=True, tag="hub"):
     quant: str = ""
     revision: str = "main"
 
+    @property
+    def source(self) -> str:
+        """As variants and the store spell it."""
+        return f"hf:{self.repo}"
+
+    @property
+    def name(self) -> str:
+        """The repository, with its revision where that is not the usual one."""
+        return self.source if self.revision == "main" else f"{self.source}@{self.revision}"
+
 
 class UrlReference(Struct, frozen=True, tag="url"):
     """A file at an address."""
@@ -56,7 +69,7 @@ class UrlReference(Struct, frozen=True, tag="url"):
 
 
 class PathReference(Struct, frozen=True, tag="path"):
-    """A file here. Whether it is a model is found out when it is opened."""
+    """A file or folder here. Whether it is a model is found out when it is opened."""
 
     path: Path
 
@@ -65,9 +78,17 @@ Reference: TypeAlias = CardReference | HubReference | UrlReference | PathReferen
 
 
 def parse_reference(
-    text: str, catalog: Catalog, is_file: Callable[[Path], bool] = Path.is_file
+    text: str,
+    catalog: Catalog,
+    is_file: Callable[[Path], bool] = Path.is_file,
+    is_folder: Callable[[Path], bool] = Path.is_dir,
+    *,
+    hub_endpoint: str = "",
 ) -> Reference:
-    """What the text means. A file that exists goes before a card of the same name.
+    """What the text means. A file that exists goes before a card of the same name, a folder after.
+
+    Args:
+        hub_endpoint: whose addresses of files mean the same as `hf:`.
 
     Raises:
         ConfigError: a malformed reference, or a name that nothing has (with what comes near).
@@ -76,11 +97,14 @@ def parse_reference(
     if text.startswith("hf:"):
         return _hub(text)
     if text.lower().startswith(("https://", "http://")):
-        return _url(text)
+        return _url(text, hub_endpoint)
     path = Path(text).expanduser() if text else Path()
     if text and is_file(path):
         return PathReference(path)
-    return _card(text, catalog) or _path_or_error(text, path, catalog)
+    card = _card(text, catalog)
+    if card is None and text and is_folder(path):
+        return PathReference(path)
+    return card or _path_or_error(text, path, catalog)
 
 
 def _hub(text: str) -> HubReference:
@@ -94,8 +118,12 @@ def _hub(text: str) -> HubReference:
     return HubReference(**given)
 
 
-def _url(text: str) -> UrlReference:
+def _url(text: str, hub_endpoint: str) -> UrlReference | HubReference:
     parts = urlsplit(text)
+    page = _FILE_PAGE.fullmatch(parts.path)
+    if page and hub_endpoint and parts.netloc == urlsplit(hub_endpoint).netloc:
+        repo, revision, path = page.groups()
+        return HubReference(repo, unquote(path), revision=unquote(revision))
     if not parts.hostname or not parts.path.lower().endswith(".gguf"):
         raise ConfigError(
             f"'{text}' is not the address of a GGUF file.",

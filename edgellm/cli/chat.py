@@ -15,10 +15,16 @@ from edgellm.cli.output import Format, put, say
 from edgellm.cli.run import note_length, run_once
 from edgellm.cli.session import (
     Answer,
+    FetchFlags,
+    ForceFlag,
+    ModelFlag,
+    OfflineFlag,
     SamplingFlags,
     Target,
+    YesFlag,
     compose,
     connect,
+    prepare,
     stream_answer,
     target,
     with_system,
@@ -39,10 +45,7 @@ _AFTER_INTERRUPT_SECONDS = 0.1
 
 
 def chat(
-    model: Annotated[
-        str | None,
-        typer.Option(help="A GGUF file; with --server, a served name. [default: the built-in]"),
-    ] = None,
+    model: ModelFlag = None,
     server: Annotated[
         str | None,
         typer.Option(metavar="URL", help="A running server, e.g. http://127.0.0.1:8000."),
@@ -51,9 +54,12 @@ def chat(
     temperature: Annotated[float | None, typer.Option(help="0 = always the likeliest.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="The longest answer, in tokens.")] = None,
     seed: Annotated[int | None, typer.Option(help="Makes an answer repeatable.")] = None,
+    yes: YesFlag = None,
+    offline: OfflineFlag = None,
+    force: ForceFlag = None,
 ) -> None:
     """Talk with a model. Text piped in is one question, as with `edgellm run`."""
-    where = target(server, model)
+    where = target(server, model, FetchFlags(yes, offline, force))
     sampling = SamplingFlags(temperature, max_tokens, seed)
     if sys.stdin is None or not sys.stdin.isatty():
         run_once(compose(None, sys.stdin), where, system, sampling, Format.human)
@@ -106,6 +112,7 @@ def converse(
     `read`, during an answer it cancels the task that streams it.
     """
     conversation = Conversation(system)
+    where = prepare(where)
     with asyncio.Runner() as runner:
         stack = contextlib.AsyncExitStack()
         client = runner.run(_enter(stack, where))

@@ -14,7 +14,6 @@ from edgellm.errors import ConfigError
 from edgellm.planner.goal import Rejection
 
 if TYPE_CHECKING:
-    from edgellm.catalog.card import Catalog
     from edgellm.planner.goal import NoFit, Plan
     from edgellm.types import KVType
 
@@ -57,7 +56,11 @@ class PlanReport(Struct, frozen=True):
 def plan(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL", help="A model of the catalogue. [default: any]"),
+        typer.Argument(
+            metavar="MODEL",
+            help="A model of the catalogue, hf:OWNER/REPO[:QUANT], an https address, a GGUF file, "
+            "or a name in the store. [default: any of the catalogue]",
+        ),
     ] = None,
     context: Annotated[
         int | None, typer.Option(min=1, help="Tokens of one sequence. [default: up to 8192]")
@@ -85,14 +88,12 @@ def plan(
 ) -> None:
     """Say which model suits this device, and why."""
     from edgellm.cli.catalogue import user_catalog
+    from edgellm.cli.named import find_named, plan_named
     from edgellm.cli.planning import look, make_plan
+    from edgellm.cli.store import open_store
     from edgellm.planner.goal import Goal, NoFit
 
-    catalog = user_catalog()
-    named, quant = _named(model, catalog)
     goal = Goal(
-        model=named,
-        quant=quant,
         context=context,
         parallel=parallel,
         min_tokens_per_second=min_tps,
@@ -100,26 +101,17 @@ def plan(
         kv_type=_kv_type(kv_type),
         is_forced=force,
     )
-    found = make_plan(goal, look(catalog, root))
+    catalog = user_catalog()
+    if model is None:
+        found = make_plan(goal, look(catalog, root))
+    else:
+        store = open_store()
+        named = find_named(model, store, catalog, "any")
+        found = plan_named(named, goal, look(catalog, root), store)
     if isinstance(found, NoFit):
         _show_no_fit(found, output)
         raise typer.Exit(1)
     _show(found, output)
-
-
-def _named(text: str | None, catalog: Catalog) -> tuple[str | None, str]:
-    """The card's id and the quantisation that were asked for."""
-    from edgellm.catalog.reference import CardReference, parse_reference
-
-    if text is None:
-        return None, ""
-    reference = parse_reference(text, catalog, is_file=lambda _path: False)
-    if not isinstance(reference, CardReference):
-        raise ConfigError(
-            f"'{text}' is not in the catalogue, so that nothing is known of it.",
-            "Name a model of the catalogue, such as qwen3-4b or qwen3-4b:Q5_K_M.",
-        )
-    return reference.card.id, reference.quant
 
 
 def _kv_type(word: str) -> KVType:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from edgellm.catalog.card import Catalog, ModelCard, Variant
 from edgellm.cli.memory import learned_folder
 from edgellm.cli.runtimes import installed_runtimes, replayed_runtimes
@@ -17,27 +19,38 @@ from edgellm.hardware.known_devices import find_all
 from edgellm.hardware.native import probe_native
 from edgellm.hardware.profile import HardwareProfile
 from edgellm.planner import learned
-from edgellm.planner.footprint import Correct, estimator
+from edgellm.planner.footprint import Correct, Estimator, Exact, estimator
 from edgellm.planner.goal import Goal, NoFit, Plan, Situation
 from edgellm.planner.memory import Breakdown, Environment
 from edgellm.planner.plan import plan
 from edgellm.types import EngineOptions
 
 
-def look(catalog: Catalog, root: Path | None = None) -> Situation:
+def look(catalog: Catalog, root: Path | None = None, *, may_measure: bool = True) -> Situation:
     """This device with what is installed here and what was measured; or a captured one, with a
-    base install."""
+    base install.
+
+    Args:
+        may_measure: the memory's bandwidth, once in each boot; takes up to 2 s.
+    """
     paths = user_paths()
     with nullcontext(Host()) if root is None else replay(root) as host:
-        profile = with_bandwidth(detect(host, paths.data), host, paths.cache)
-    if root is None:
-        runtimes = installed_runtimes(probe_native())
-        correct = learned_here(profile)
-    else:
-        runtimes, correct = replayed_runtimes(profile), None
-    features = profile.cpu.features or ()
-    estimate = estimator(Environment(features), correct)
-    return Situation(profile, catalog, runtimes, estimate, find_all(profile))
+        profile = detect(host, paths.data)
+        profile = with_bandwidth(profile, host, paths.cache, may_measure=may_measure)
+    is_here = root is None
+    runtimes = installed_runtimes(probe_native()) if is_here else replayed_runtimes(profile)
+    estimate = _estimator(profile, is_here=is_here)
+    return Situation(profile, catalog, runtimes, estimate, find_all(profile), is_here=is_here)
+
+
+def with_exact(here: Situation, exact: Exact) -> Situation:
+    """The same, where the facts of some files are known by their headers."""
+    return replace(here, estimate=_estimator(here.profile, exact, is_here=here.is_here))
+
+
+def _estimator(profile: HardwareProfile, exact: Exact | None = None, *, is_here: bool) -> Estimator:
+    correct = learned_here(profile) if is_here else None
+    return estimator(Environment(profile.cpu.features or ()), correct, exact)
 
 
 def make_plan(goal: Goal, here: Situation) -> Plan | NoFit:

@@ -1,14 +1,19 @@
-"""How a pull is shown: a bar on a terminal, a line now and then elsewhere. Always on stderr."""
+"""How a pull is shown: a bar on a terminal, a line now and then elsewhere. Always on stderr.
+
+And how it is stopped: what came is kept.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from edgellm.cli.output import format_bytes, say
+from edgellm.errors import PullCancelled
 
 if TYPE_CHECKING:
     from edgellm.store.progress import Progress
@@ -98,3 +103,21 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
             )
 
         yield show
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end a pull where it is, with words instead of a traceback."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise PullCancelled(
+            "The pull was interrupted.", "What came is kept: the same command goes on from there."
+        ) from None
+    finally:
+        signal.signal(signal.SIGTERM, old)

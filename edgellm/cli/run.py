@@ -11,10 +11,16 @@ import typer
 from edgellm.cli.output import Format, put, put_json, say
 from edgellm.cli.session import (
     Answer,
+    FetchFlags,
+    ForceFlag,
+    ModelFlag,
+    OfflineFlag,
     SamplingFlags,
     Target,
+    YesFlag,
     compose,
     connect,
+    prepare,
     stream_answer,
     target,
     with_system,
@@ -27,10 +33,7 @@ def run(
     prompt: Annotated[
         str | None, typer.Argument(help="The question. Text piped in is added after it.")
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="A GGUF file; with --server, a served name. [default: the built-in]"),
-    ] = None,
+    model: ModelFlag = None,
     server: Annotated[
         str | None,
         typer.Option(metavar="URL", help="A running server, e.g. http://127.0.0.1:8000."),
@@ -39,12 +42,16 @@ def run(
     temperature: Annotated[float | None, typer.Option(help="0 = always the likeliest.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="The longest answer, in tokens.")] = None,
     seed: Annotated[int | None, typer.Option(help="Makes an answer repeatable.")] = None,
+    yes: YesFlag = None,
+    offline: OfflineFlag = None,
+    force: ForceFlag = None,
     output: Annotated[Format, typer.Option("--format", help="human or json.")] = Format.human,
 ) -> None:
     """Ask one question; the answer streams to stdout."""
     text = compose(prompt, sys.stdin)
     sampling = SamplingFlags(temperature, max_tokens, seed)
-    run_once(text, target(server, model), system, sampling, output)
+    where = target(server, model, FetchFlags(yes, offline, force))
+    run_once(text, where, system, sampling, output)
 
 
 def run_once(
@@ -56,7 +63,7 @@ def run_once(
             "There is no prompt.", 'Pass one (edgellm run "What is a GGUF file?") or pipe text in.'
         )
     messages = with_system(system, (Message("user", prompt),))
-    asyncio.run(_ask(where, messages, sampling, output))
+    asyncio.run(_ask(prepare(where), messages, sampling, output))
 
 
 async def _ask(

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 def serve(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="MODEL.gguf", help="A GGUF file. [default: the built-in model]"),
+        typer.Argument(
+            metavar="MODEL",
+            help="A GGUF file, or the name of a model: qwen3-4b, qwen3-4b:Q5_K_M, "
+            "hf:OWNER/REPO[:QUANT], an https address. [default: the built-in model]",
+        ),
     ] = None,
     models_folder: Annotated[
         str | None,
@@ -38,14 +42,16 @@ def serve(
     ] = None,
     context: Annotated[
         int | None,
-        typer.Option(help="Tokens of one sequence. [default: the model's own, up to 4096]"),
+        typer.Option(help="Tokens of one sequence. [default: up to 8192, as much as fits]"),
     ] = None,
     parallel: Annotated[
         int | None, typer.Option(help="Answers computed at a time. [default: 4]")
     ] = None,
     kv_tokens: Annotated[
         int | None,
-        typer.Option(help="Tokens of the whole KV cache. [default: context x parallel]"),
+        typer.Option(
+            help="Tokens of the whole KV cache. [default: up to context x parallel, as fits]"
+        ),
     ] = None,
     kv_type: Annotated[
         str | None,
@@ -148,7 +154,8 @@ def serve(
     yes: Annotated[
         bool | None,
         typer.Option(
-            "--yes/--no-yes", help="Fetch what suits this device without asking. [default: no]"
+            "--yes/--no-yes",
+            help="Fetch without asking what was named, or what suits this device. [default: no]",
         ),
     ] = None,
     offline: Annotated[
@@ -158,6 +165,9 @@ def serve(
     cors_origin: Annotated[
         list[str] | None,
         typer.Option(metavar="URL", help="Web origin that may call the API. Repeatable."),
+    ] = None,
+    force: Annotated[
+        bool | None, typer.Option("--force", help="Take the model even if it does not fit.")
     ] = None,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error. [default: info]")
@@ -197,6 +207,7 @@ def serve(
         "admin_from": admin_from,
         "yes": yes,
         "offline": offline,
+        "force": force,
         "cors_origins": cors_origin,
         "log_level": log_level,
     }
@@ -206,11 +217,12 @@ def serve(
 
 
 def _serve(settings: Settings, started: float) -> None:
-    """The socket first, then the model file: both fail at once, before anything is loaded."""
-    from edgellm.cli.serving import bind, served_model
+    """The socket first, then the model: both fail before anything is loaded or fetched."""
+    from edgellm.cli.fetch import model_to_serve
+    from edgellm.cli.serving import bind
 
     with bind(settings.host, settings.port) as listener:
-        model = served_model(settings.model, settings.alias)
+        model = model_to_serve(settings)
         if not _is_loopback(settings.host):
             say(
                 f"warning: listening on {settings.host} without authentication: "

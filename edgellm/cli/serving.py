@@ -22,6 +22,7 @@ from edgellm.assets import builtin_model
 from edgellm.cli.catalogue import user_catalog
 from edgellm.cli.memory import device_meter
 from edgellm.cli.models import LocalModels
+from edgellm.cli.options import engine_options, planned_options, with_plan
 from edgellm.cli.store import store_of
 from edgellm.cli.stored import StoredModels
 from edgellm.cli.tuned import with_tuning
@@ -186,6 +187,8 @@ async def serving(
     meter = device_meter(settings.memory_limit, Host())
     stored = StoredModels(store_of(settings), user_catalog()) if not is_private else None
     models = local_models(settings, model, stored, meter)
+    if settings.force:
+        meter = _forced(meter, models.resolve(model.id))
     router = Router(
         models,
         str(prefix_folder or ""),
@@ -279,34 +282,22 @@ def local_models(
 
     def options_of(asked: ServedModel, plan: Plan | None) -> EngineOptions:
         draft = draft_path if asked.path == model.path else ""
-        options = engine_options(with_tuning(settings, asked.path), draft)
-        if plan is None:
-            return options
-        from edgellm.cli.upgrade import with_plan
-
-        return with_plan(options, plan, settings)
+        own = engine_options(with_tuning(settings, asked.path), draft)
+        return with_plan(own, planned_options(plan) if plan is not None else asked.options)
 
     more = tuple(served_model(spec) for spec in settings.models)
     return LocalModels((model, *more, *_builtin()), stored, options_of)
 
 
-def engine_options(settings: Settings, draft_path: str = "") -> EngineOptions:
-    """How an engine is started."""
-    return EngineOptions(
-        context=settings.context,
-        parallel=settings.parallel,
-        threads=settings.threads,
-        threads_batch=settings.threads_batch,
-        batch_tokens=settings.batch_tokens,
-        cells=settings.kv_tokens,
-        kv_type=settings.kv_type,
-        flash_attention=settings.flash_attention,
-        repack=settings.repack,
-        swa_cache=settings.swa_cache,
-        speculate=settings.speculate,
-        cache_ram=settings.cache_ram,
-        draft_path=draft_path,
-    )
+def _forced(meter: Meter, model: ServedModel) -> Meter:
+    """With room for this model, whatever the device has."""
+    needed = meter.estimate(model, model.options) or 0
+
+    def budget(held_bytes: int) -> int | None:
+        usual = meter.budget(held_bytes)
+        return None if usual is None else max(usual, needed)
+
+    return msgspec.structs.replace(meter, budget=budget)
 
 
 def _builtin() -> tuple[ServedModel, ...]:

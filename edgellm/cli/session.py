@@ -7,28 +7,56 @@ import os
 import select
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO, TypeAlias
 
+import typer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from edgellm.cli.output import say
 from edgellm.types import Message, Timings, Usage
 
 if TYPE_CHECKING:
     from edgellm.client import EdgellmClient
+    from edgellm.config import Settings
+    from edgellm.serving.resolver import ServedModel
 
-
+ModelFlag: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="A GGUF file or any model's name (qwen3-0.6b, hf:OWNER/REPO); with --server, a "
+        "served one's. [default: the built-in]"
+    ),
+]
+YesFlag: TypeAlias = Annotated[
+    bool | None, typer.Option("--yes", "-y", help="Fetch the model without asking.")
+]
+OfflineFlag: TypeAlias = Annotated[bool | None, typer.Option("--offline", help="Fetch nothing.")]
+ForceFlag: TypeAlias = Annotated[
+    bool | None, typer.Option("--force", help="Take the model even if it does not fit.")
+]
 _STDIN_PATIENCE_SECONDS = 1.0
+
+
+class FetchFlags(Struct, frozen=True):
+    """What the flags say of a model that is not here; None leaves it to the settings."""
+
+    yes: bool | None = None
+    offline: bool | None = None
+    force: bool | None = None
 
 
 class Target(Struct, frozen=True):
     """Where answers come from: a server's URL, or "" for a private one in this process.
 
-    `model` is a GGUF file for a private server, and a served model's name otherwise.
+    `model` is any model's name for a private server, and a served one's otherwise.
     """
 
     server: str = ""
     model: str = ""
+    fetch: FetchFlags = FetchFlags()
+    settings: Settings | None = None  # of the private server, once it is prepared
+    served: ServedModel | None = None  # that it will load
 
     @property
     def request_model(self) -> str:
@@ -58,15 +86,30 @@ class Answer(Struct):
     timings: Timings | None = None
 
 
-def target(server: str | None, model: str | None) -> Target:
+def target(server: str | None, model: str | None, fetch: FetchFlags | None = None) -> Target:
     """The flags, else EDGELLM_SERVER."""
-    return Target(server or os.environ.get("EDGELLM_SERVER", ""), model or "")
+    url = server or os.environ.get("EDGELLM_SERVER", "")
+    return Target(url, model or "", fetch or FetchFlags())
+
+
+def prepare(where: Target) -> Target:
+    """Have the private server's model on this device. Outside of any event loop, which would keep
+    Ctrl-C from a long download."""
+    from edgellm.cli.settings import set_up_logging, user_settings
+
+    if where.server or where.served is not None:
+        return where
+    from edgellm.cli.fetch import model_to_serve
+
+    flags = {name: getattr(where.fetch, name) for name in where.fetch.__struct_fields__}
+    settings = user_settings({"model": where.model or None, **flags})
+    set_up_logging("debug" if settings.log_level == "debug" else "warning")
+    return replace(where, settings=settings, served=model_to_serve(settings))
 
 
 @contextlib.asynccontextmanager
 async def connect(where: Target) -> AsyncIterator[EdgellmClient]:
     """A client of the server; a private one is started, and ended with the block."""
-    from edgellm.cli.settings import set_up_logging, user_settings
     from edgellm.client import EdgellmClient
 
     if where.server:
@@ -75,12 +118,15 @@ async def connect(where: Target) -> AsyncIterator[EdgellmClient]:
                 await _tell_of_upgrade(client)
             yield client
         return
-    from edgellm.cli.serving import local_server, served_model
+    from edgellm.cli.serving import local_server
 
-    settings = user_settings({"model": where.model or None})
-    set_up_logging("debug" if settings.log_level == "debug" else "warning")
-    model = served_model(settings.model)
-    async with local_server(settings, model) as server, EdgellmClient(server.url) as client:
+    where = prepare(where)
+    assert where.settings is not None
+    assert where.served is not None
+    async with (
+        local_server(where.settings, where.served) as server,
+        EdgellmClient(server.url) as client,
+    ):
         yield client
 
 

@@ -1,4 +1,5 @@
-"""`edgellm show MODEL`: what the catalogue knows of a model, and what of it is here."""
+"""`edgellm show MODEL`: what the catalogue or the file itself tells of a model, what of it is here,
+and whether it fits."""
 
 from __future__ import annotations
 
@@ -7,15 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from edgellm.cli.catalogue import user_catalog
 from edgellm.cli.list_models import Row, builtin, row
-from edgellm.cli.output import Format, format_bytes, put, put_json, table
-from edgellm.cli.store import CONFIG_HELP, card_of, find_local, open_store, wanted_of
+from edgellm.cli.output import Format, format_bytes, put, put_json, say, table
+from edgellm.cli.store import CONFIG_HELP, find_local, open_store, wanted_of
+from edgellm.errors import ModelFileError
 
 if TYPE_CHECKING:
     from edgellm.catalog.card import ModelCard, Variant
-    from edgellm.store.reference import HubReference
+    from edgellm.catalog.reference import HubReference
+    from edgellm.cli.named import Scope
+    from edgellm.cli.show_file import FileFacts, Fit
+    from edgellm.store.model import LocalModel
     from edgellm.store.store import Store
 
 
@@ -43,11 +49,17 @@ class Shown(Struct, frozen=True):
     licence: str = ""
     commercial: bool | None = None
     features: tuple[str, ...] = ()
+    header: FileFacts | None = None  # of a model that is here, or that no catalogue has
+    fit: Fit | None = None  # the same models on this device
 
 
 def show(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model's name, hf:OWNER/REPO, or a local one.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A model's name, hf:OWNER/REPO[:QUANT], an https address, or a file.",
+        ),
     ],
     output: Annotated[Format, typer.Option("--format", help="human or json.")] = Format.human,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help=CONFIG_HELP)] = None,
@@ -61,26 +73,70 @@ def show(
 
 
 def look(store: Store, name: str) -> Shown:
-    """Everything that is known under a name. Only an `hf:` name asks the network.
+    """Everything that is known under a name. Only what is remote asks the network.
 
     Raises:
         EdgellmError: nothing is known under it, or the hub refuses.
     """
-    from edgellm.store.reference import CardReference, HubReference, parse
+    from edgellm.catalog.reference import CardReference, HubReference, parse_reference
 
-    reference = parse(name)
-    catalog = user_catalog()
-    if isinstance(reference, CardReference) and catalog.find(reference.id):
-        return _of_card(store, card_of(catalog, reference.id))
-    found = find_local(store, name)
+    found = store.find(name)
     if found is not None:
-        there = row(found)
-        paths = tuple(file.path for file in found.manifest.files)
-        offer = Offer(there.quant, there.backend, paths, there.source, there.size_bytes, "", there)
-        return Shown(found.name, (offer,), licence=found.manifest.licence)
+        return _with_header(_of_local(found), store, name, "here")
+    endpoint = store.hub.endpoint if name.lower().startswith("http") else ""
+    reference = parse_reference(name, user_catalog(), hub_endpoint=endpoint)
+    if isinstance(reference, CardReference):
+        return _of_card(store, reference.card)
     if isinstance(reference, HubReference):
-        return _of_repository(store, reference)
-    return _of_card(store, card_of(catalog, name))  # which says that there is none
+        is_clear = reference.file or reference.quant
+        found = find_local(store, name) if is_clear else None
+        shown = _of_local(found) if found is not None else _of_repository(store, reference)
+        return _with_header(shown, store, name, "here" if found is not None else "remote")
+    return _with_header(Shown(name, ()), store, name, "here")
+
+
+def _of_local(found: LocalModel) -> Shown:
+    there = row(found)
+    paths = tuple(file.path for file in found.manifest.files)
+    offer = Offer(there.quant, there.backend, paths, there.source, there.size_bytes, "", there)
+    return Shown(found.name, (offer,), licence=found.manifest.licence)
+
+
+def _with_header(shown: Shown, store: Store, name: str, scope: Scope) -> Shown:
+    """With what the file itself tells. What was listed is shown even if its header is no good.
+
+    Raises:
+        ModelFileError: nothing was listed, and it is no model.
+    """
+    from edgellm.cli.named import find_named
+    from edgellm.cli.show_file import file_facts, fit_here
+
+    try:
+        named = find_named(name, store, user_catalog(), scope)
+    except ModelFileError as error:
+        if not shown.offers:
+            raise
+        say(f"warning: {error.message}")
+        return shown
+    return replace(
+        shown,
+        offers=shown.offers or tuple(_file_offer(variant) for variant in named.card.variants),
+        name=shown.name or named.card.name,
+        params=named.card.params,
+        context=named.card.context,
+        licence=shown.licence or named.card.licence,
+        header=file_facts(named.exact[0]),
+        fit=fit_here(named, store),
+    )
+
+
+def _file_offer(variant: Variant) -> Offer:
+    """A file that is here without being in the store, or at an address."""
+    from edgellm.store.sources.http import public
+
+    source = public(variant.source) if "://" in variant.source else variant.source
+    files = tuple(file.path for file in variant.files)
+    return Offer(variant.quant, variant.backend, files, source, variant.size_bytes)
 
 
 def render(shown: Shown) -> str:
@@ -92,10 +148,19 @@ def render(shown: Shown) -> str:
         ("context", f"{shown.context:,} tokens" if shown.context else ""),
         ("licence", _licence(shown)),
         ("features", ", ".join(shown.features)),
+        *_file_rows(shown),
     ]
     head = ("quant", "runtime", "size", "here", "source")
     text = table([fact for fact in facts if fact[1]])
     return text + "\n" + table([head, *(_cells(offer) for offer in shown.offers)])
+
+
+def _file_rows(shown: Shown) -> list[tuple[str, str]]:
+    if shown.header is None or shown.fit is None:
+        return []
+    from edgellm.cli.show_file import fact_rows, fit_rows
+
+    return [*fact_rows(shown.header), *fit_rows(shown.fit)]
 
 
 def _of_card(store: Store, card: ModelCard) -> Shown:
@@ -135,7 +200,7 @@ def _of_repository(store: Store, reference: HubReference) -> Shown:
     from edgellm.store.model import RemoteFile, Wanted
 
     repository = store.hub.describe(reference.repo, reference.revision)
-    source = f"hf:{reference.repo}"
+    source = reference.source
     sizes = {file.path: file.size_bytes or 0 for file in repository.files}
     offers = []
     for path in filter(is_first_part, sizes):

@@ -9,9 +9,10 @@ from edgellm.cli.catalogue import user_catalog
 from edgellm.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edgellm.catalog.card import Catalog, ModelCard, Variant
+    from edgellm.catalog.card import ModelCard, Variant
+    from edgellm.catalog.reference import HubReference
     from edgellm.config import Settings
-    from edgellm.store.model import LocalModel, Wanted
+    from edgellm.store.model import LocalModel, Manifest, Wanted
     from edgellm.store.store import Store
 
 CONFIG_HELP = "A settings file in TOML."
@@ -35,23 +36,6 @@ def store_of(settings: Settings) -> Store:
     return Store(Path(folder).expanduser().absolute() if folder else user_paths().data / "models")
 
 
-def choose_variant(card: ModelCard, quant: str) -> Variant:
-    """The variant of that quantisation; without one, Q4_K_M for llama.cpp, or its first.
-
-    Raises:
-        ConfigError: there is none; the hint lists what there is.
-    """
-    if quant:
-        found = [each for each in card.variants if each.quant.lower() == quant.lower()]
-    else:
-        ours = [each for each in card.variants if each.backend == "llama_cpp"]
-        found = [each for each in ours if each.quant == "Q4_K_M"] or ours
-    if found:
-        return found[0]
-    there = ", ".join(f"{each.quant} ({each.backend})" for each in card.variants)
-    raise ConfigError(f"{card.id} has no {quant or 'GGUF'}.", f"There are: {there}.")
-
-
 def wanted_of(card: ModelCard, variant: Variant) -> Wanted:
     """What to pull for a variant.
 
@@ -65,46 +49,52 @@ def wanted_of(card: ModelCard, variant: Variant) -> Wanted:
             f"{card.id} {variant.quant} comes with edgellm and needs no pull.",
             "`edgellm serve` serves it.",
         )
-    return wanted(f"{card.id}:{variant.quant}", variant)
-
-
-def card_of(catalog: Catalog, id_: str) -> ModelCard:
-    """The card of that id or alias.
-
-    Raises:
-        ConfigError: there is none; the hint says what is alike.
-    """
-    from difflib import get_close_matches
-
-    card = catalog.find(id_)
-    if card is not None:
-        return card
-    near = get_close_matches(id_, [each.id for each in catalog.models], n=3)
-    alike = f"Did you mean {' or '.join(near)}? " if near else ""
-    raise ConfigError(
-        f"The catalogue has no model '{id_}'.",
-        f"{alike}Other models: hf:OWNER/REPO[:QUANT], an https address, or ./FILE.gguf.",
-    )
+    return wanted(card.name_of(variant), variant)
 
 
 def find_local(store: Store, name: str) -> LocalModel | None:
     """The model in the store that a name means: its own, a card's, or an `hf:` one's."""
-    from edgellm.store.reference import CardReference, parse
+    from edgellm.catalog.reference import CardReference, HubReference, parse_reference
 
     found = store.find(name)
     if found is not None:
         return found
-    reference = parse(name)
-    if not isinstance(reference, CardReference):
+    try:
+        reference = parse_reference(name, user_catalog())
+    except ConfigError:  # then it could only be a name of the store's own
         return None
-    card = user_catalog().find(reference.id)
-    for variant in card.variants if card is not None else ():
-        is_meant = not reference.quant or variant.quant.lower() == reference.quant.lower()
-        if card is not None and is_meant and not variant.asset:
-            found = store.find(wanted_of(card, variant))
-            if found is not None:
-                return found
+    if isinstance(reference, HubReference):
+        return local_of_hub(store, reference)
+    if isinstance(reference, CardReference):
+        return next(iter(variants_here(store, reference.card, reference.quant).values()), None)
     return None
+
+
+def variants_here(store: Store, card: ModelCard, quant: str = "") -> dict[Variant, LocalModel]:
+    """The variants of a card whose files are in the store, and that edgellm can open."""
+    found = {}
+    for variant in card.variants:
+        is_meant = variant.backend == "llama_cpp" and quant in {"", variant.quant}
+        local = store.find(wanted_of(card, variant)) if is_meant and not variant.asset else None
+        if local is not None:
+            found[variant] = local
+    return found
+
+
+def local_of_hub(store: Store, reference: HubReference) -> LocalModel | None:
+    """What was pulled of a repository: that file or quantisation, or the newest of all."""
+    found = [model for model in store.list() if _is_of(model.manifest, reference)]
+    newest = max(found, key=lambda model: model.manifest.pulled_at, default=None)
+    return store.find(newest.id) if newest is not None else None
+
+
+def _is_of(there: Manifest, reference: HubReference) -> bool:
+    return (
+        there.source.lower() == reference.source.lower()
+        and reference.revision in {there.revision, there.commit}
+        and reference.quant.lower() in {"", there.quant.lower()}
+        and reference.file in {"", *(file.path for file in there.files)}
+    )
 
 
 def local_or_fail(store: Store, name: str) -> LocalModel:

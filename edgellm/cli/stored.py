@@ -43,7 +43,7 @@ class StoredModels:
     def models(self) -> tuple[ServedModel, ...]:
         """Pulled ones first, the newest before older ones; then files."""
         pulled = sorted(self.store.list(), key=lambda each: -each.manifest.pulled_at)
-        served = [self._served(each) for each in pulled if self._can_serve(each)]
+        served = [served_of(each, self.catalog) for each in pulled if self._can_serve(each)]
         return (*served, *self._files())
 
     @contextlib.contextmanager
@@ -74,18 +74,21 @@ class StoredModels:
             logger.warning("%s changed on the disk: `edgellm verify` checks it", model.name)
         return False
 
-    def _served(self, model: LocalModel) -> ServedModel:
-        """By the name that it was pulled as; a card's id is enough where that is clear."""
-        id_, _, quant = model.name.partition(":")
-        card = self.catalog.find(id_)
-        known = (card.id, *card.aliases) if card is not None else (id_,) if quant else ()
-        names = dict.fromkeys((*known, *model.manifest.names, model.id))
-        aliases = tuple(name for name in names if name != model.name)
-        parser = card.parser if card is not None else None
-        path = model.path.resolve()
-        return ServedModel(model.name, path, aliases, parser, digest=model.sha256)
-
     def _files(self) -> Iterator[ServedModel]:
         for path in sorted(self.store.places.root.glob("*.gguf")):
             if path.is_file() and not _LATER_PART.search(path.stem):
                 yield ServedModel(path.stem, path.resolve())
+
+
+def served_of(model: LocalModel, catalog: Catalog) -> ServedModel:
+    """By the name that it was pulled as; a card's id is enough where that is clear."""
+    id_, _, quant = model.name.rpartition(":")
+    card = catalog.find(id_) or catalog.find(model.name)
+    known: tuple[str, ...] = (id_,) if "/" in id_ and quant else ()  # hf:owner/repo
+    if card is not None:
+        known = (card.id, *card.aliases)
+    names = dict.fromkeys((*known, *model.manifest.names, model.id))
+    aliases = tuple(name for name in names if name != model.name)
+    parser = card.parser if card is not None else None
+    path = model.path.resolve()
+    return ServedModel(model.name, path, aliases, parser, digest=model.sha256)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -15,8 +14,11 @@ from typing import TextIO
 import msgspec
 from msgspec.structs import replace
 
+from edgellm.atomic import write_atomically
 from edgellm.catalog.card import Catalog
+from edgellm.cli.fetch import bring, is_hub_offline
 from edgellm.cli.models import LocalModels
+from edgellm.cli.options import goal_of
 from edgellm.cli.output import format_bytes, say
 from edgellm.cli.planning import look, make_plan
 from edgellm.cli.settings import user_paths
@@ -24,13 +26,11 @@ from edgellm.cli.store import wanted_of
 from edgellm.cli.stored import StoredModels
 from edgellm.config import Settings
 from edgellm.errors import ModelBusy
-from edgellm.planner.goal import Goal, NoFit, Plan, Situation
+from edgellm.planner.goal import NoFit, Plan, Situation
 from edgellm.serving.resolver import ServedModel
 from edgellm.serving.router import Router
 from edgellm.serving.upgrade import Choice, Stays, Steps
-from edgellm.store.files import write_atomically
 from edgellm.store.progress import Progress
-from edgellm.types import EngineOptions
 
 
 class Upgrading:
@@ -73,7 +73,7 @@ class Upgrading:
                 "Where there is a network: edgellm plan says what suits this device, and "
                 "edgellm pull fetches it.",
             )
-        found = make_plan(_goal(self._settings), self._situation(catalog))
+        found = make_plan(goal_of(self._settings), self._situation(catalog))
         if isinstance(found, NoFit):
             hint = found.suggestions[0] if found.suggestions else "See edgellm plan."
             return Stays("No other model fits this device as it is now.", hint)
@@ -102,8 +102,7 @@ class Upgrading:
         self, show: Callable[[Progress], None], should_stop: Callable[[], bool]
     ) -> ServedModel:
         assert self._plan is not None  # there is a choice
-        wanted = wanted_of(self._plan.card, self._plan.variant)
-        pulled = self._store.pull(wanted, show, should_stop=should_stop)
+        pulled = bring(self._plan, self._store, show, should_stop)
         served = self._stored.models()
         return next(model for model in served if model.path == pulled.path.resolve())
 
@@ -120,11 +119,7 @@ class Upgrading:
 
     @property
     def _is_offline(self) -> bool:
-        return self._settings.offline or os.environ.get("HF_HUB_OFFLINE", "") in {
-            "1",
-            "true",
-            "TRUE",
-        }
+        return self._settings.offline or is_hub_offline()
 
     def _stored_catalog(self) -> Catalog:
         """The catalogue's part that is in the store."""
@@ -135,28 +130,6 @@ class Upgrading:
             if (variants := tuple(v for v in card.variants if f"{card.id}:{v.quant}" in there))
         ]
         return Catalog(tuple(cards))
-
-
-def with_plan(options: EngineOptions, plan: Plan, settings: Settings) -> EngineOptions:
-    """The options, with the plan's where the user left the choice."""
-    planned = {"threads": plan.threads, "gpu_layers": plan.gpu_layers}
-    if not options.context:
-        planned["context"] = plan.context
-    if not options.context and not options.cells:
-        planned["cells"] = plan.cells
-    if settings.parallel == Settings().parallel:
-        planned["parallel"] = plan.parallel
-    kept = {"threads"} if options.threads else set()
-    return replace(options, **{key: value for key, value in planned.items() if key not in kept})
-
-
-def _goal(settings: Settings) -> Goal:
-    is_chosen = settings.parallel != Settings().parallel
-    return Goal(
-        context=settings.context or None,
-        parallel=settings.parallel if is_chosen else None,
-        kv_type=settings.kv_type,
-    )
 
 
 def terminal_question(stdin: TextIO) -> Callable[[Choice], bool] | None:

@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from edgellm.atomic import UNFINISHED, write_atomically
 from edgellm.backends.base import State
-from edgellm.store.files import UNFINISHED, write_atomically
 
 SUFFIX = ".prefix"
 _DIGEST_BYTES = 32

@@ -26,7 +26,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from edgellm.hardware.atomic import write_atomically
+from edgellm.atomic import write_atomically
 from edgellm.hardware.host import Host
 from edgellm.hardware.profile import Bandwidth, HardwareProfile
 
@@ -46,8 +46,10 @@ class _Remembered(Struct, frozen=True):
     bytes_per_second: float
 
 
-def with_bandwidth(profile: HardwareProfile, host: Host, cache: Path) -> HardwareProfile:
-    """The profile with what was measured since the boot, or is measured now.
+def with_bandwidth(
+    profile: HardwareProfile, host: Host, cache: Path, *, may_measure: bool = True
+) -> HardwareProfile:
+    """The profile with what was measured since the boot, or is measured now, if it may be.
 
     Where nothing can be measured (a captured device, too little memory), it stays as it was.
     """
@@ -55,7 +57,7 @@ def with_bandwidth(profile: HardwareProfile, host: Host, cache: Path) -> Hardwar
         return profile
     key = _key(profile, host)
     path = cache / "memory-bandwidth.json"
-    rate = _recall(path, key) or measure(profile)
+    rate = _recall(path, key) or (measure(profile) if may_measure else None)
     if rate is None:
         return profile
     if key is not None:

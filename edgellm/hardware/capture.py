@@ -17,8 +17,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from edgellm.atomic import write_atomically
 from edgellm.errors import CaptureError
-from edgellm.hardware.atomic import write_atomically
 from edgellm.hardware.host import Host
 
 _MAX_BYTES = 64 * 1024**2

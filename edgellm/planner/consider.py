@@ -42,7 +42,7 @@ def consider(card: ModelCard, variant: Variant, goal: Goal, here: Situation) -> 
         return _reject(card, variant, code, places)
     tried = [_at(place, card, variant, contexts, goal, here) for place in places]
     fitting = [found for found in tried if not found.shortage]
-    if not fitting and not goal.is_forced:
+    if not fitting and not _is_forced(goal):
         return _reject(card, variant, "memory", tried[-1].shortage)
     best = max(fitting or tried, key=_preference)
     asked = goal.min_tokens_per_second
@@ -69,6 +69,11 @@ def unsuitable(card: ModelCard) -> tuple[Code, str] | None:
     return None
 
 
+def _is_forced(goal: Goal) -> bool:
+    """Only what somebody named: nobody means the largest model of the catalogue."""
+    return goal.is_forced and goal.model is not None
+
+
 def _reject(card: ModelCard, variant: Variant, code: Code, reason: str) -> Rejection:
     return Rejection(card.id, variant.backend, variant.quant, code, reason)
 
@@ -77,7 +82,7 @@ def _contexts(card: ModelCard, variant: Variant, goal: Goal) -> tuple[int, ...]:
     """To try in this order. What was asked for is never cut."""
     limit = min(card.context, variant.context or card.context)
     if goal.context is not None:
-        return (goal.context,) if goal.context <= limit else ()
+        return (goal.context,) if goal.context <= limit or _is_forced(goal) else ()
     return tuple(dict.fromkeys(min(context, limit) for context in DEFAULT_CONTEXTS))
 
 
@@ -163,8 +168,10 @@ def _options(variant: Variant, context: int, goal: Goal) -> EngineOptions:
     if variant.backend in _SINGLE:
         return EngineOptions(context=context, parallel=1, cells=context, kv_type=goal.kv_type)
     parallel = goal.parallel or DEFAULT_PARALLEL
-    cells = context * goal.parallel if goal.parallel else context
-    return EngineOptions(context=context, parallel=parallel, cells=cells, kv_type=goal.kv_type)
+    cells = goal.options.cells or (context * goal.parallel if goal.parallel else context)
+    return replace(
+        goal.options, context=context, parallel=parallel, cells=cells, kv_type=goal.kv_type
+    )
 
 
 def _offloads(

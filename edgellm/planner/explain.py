@@ -28,7 +28,7 @@ def explain(plan: Plan | NoFit) -> str:
     """The choice and its reasons, or what would fit; without the table of the others."""
     if isinstance(plan, NoFit):
         return explain_no_fit(plan)
-    lines = [f"{plan.card.id}:{plan.variant.quant}", *_facts(plan), ""]
+    lines = [plan.card.name_of(plan.variant), *_facts(plan), ""]
     return "\n".join([*lines, *(f"- {reason}" for reason in plan.reasons)]) + "\n"
 
 
@@ -60,14 +60,14 @@ def _row(group: list[Rejection]) -> Row:
 def _facts(plan: Plan) -> list[str]:
     where = plan.place.name if plan.place.device else "the CPU"
     lines = [
-        f"  {plan.card.name or plan.card.id}, {plan.card.licence}",
+        f"  {plan.card.name or plan.card.id}, {plan.card.licence or 'licence not known'}",
         f"  {plan.variant.backend} on {where}{_layers(plan)}",
         f"  context {plan.context:,} tokens, {plan.parallel} at a time{_cells(plan)}",
         f"  memory {_gib(plan.memory.needed)}{_dedicated(plan)}",
         f"  decode {plan.decode_tokens_per_second:.1f} tokens/s, "
         f"{plan.full_tokens_per_second:.1f} with a full context",
     ]
-    if plan.variant.planned_bytes is not None:
+    if plan.variant.planned_bytes is not None and not plan.variant.source.startswith("file:"):
         lines.append(f"  download {_gib(plan.variant.planned_bytes)}")
     return lines
 

@@ -39,15 +39,21 @@ Estimator: TypeAlias = Callable[[ModelCard, Variant, EngineOptions, int], Footpr
 
 
 Correct: TypeAlias = Callable[[ModelCard, Variant, EngineOptions, int, Breakdown], Breakdown]
+# The facts of a file whose header was read; None = the card must do.
+Exact: TypeAlias = Callable[[Variant], ModelFacts | None]
 
 
-def estimator(environment: Environment, correct: Correct | None = None) -> Estimator:
-    """What llama.cpp would take, from the shape on the card; other runtimes as they publish it.
+def estimator(
+    environment: Environment, correct: Correct | None = None, exact: Exact | None = None
+) -> Estimator:
+    """What llama.cpp would take, from the header or from the shape on the card; other runtimes as
+    they publish it.
 
     Args:
         environment: the cache of computed prompts is elastic: without `available_bytes` only the
             least of it is counted.
         correct: applies what was measured here before.
+        exact: is asked once for each variant.
     """
     facts: dict[int, ModelFacts] = {}  # by the identity of a variant, which outlives a plan
 
@@ -57,7 +63,8 @@ def estimator(environment: Environment, correct: Correct | None = None) -> Estim
         if variant.backend != "llama_cpp":
             return card_footprint(card, variant, options, gpu_layers)
         if id(variant) not in facts:
-            facts[id(variant)] = facts_of_card(card, variant)
+            known = exact(variant) if exact is not None else None
+            facts[id(variant)] = known or facts_of_card(card, variant)
         found = estimate(facts[id(variant)], options, environment, gpu_layers=gpu_layers)
         if correct is not None:
             found = correct(card, variant, options, gpu_layers, found)

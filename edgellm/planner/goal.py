@@ -39,7 +39,8 @@ class Goal(Struct, frozen=True):
     min_tokens_per_second: float | None = None  # None = reading speed, where that can be had
     prefer: Prefer = "quality"
     kv_type: KVType = "f16"
-    is_forced: bool = False  # plan the named model even where its memory does not fit
+    is_forced: bool = False  # plan the named model even if it does not fit, or was not trained so
+    options: EngineOptions = EngineOptions()  # cells, batch and the like, where somebody set them
 
 
 class Situation(Struct, frozen=True):
@@ -51,6 +52,7 @@ class Situation(Struct, frozen=True):
     estimate: Estimator
     known: tuple[Known, ...] = ()  # what was published of this device
     measured: tuple[Measured, ...] = ()  # what models did here before
+    is_here: bool = True  # this device, and not a captured one
 
 
 class Candidate(Struct, frozen=True):

@@ -17,9 +17,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from edgellm.atomic import write_atomically
 from edgellm.hardware.profile import HardwareProfile
 from edgellm.planner.memory import Breakdown
-from edgellm.store.files import write_atomically
 from edgellm.types import EngineOptions
 
 MOST_RECORDS = 8  # the newest ones count
@@ -64,7 +64,7 @@ def record(folder: Path, key: Key, predicted: Breakdown, peak_bytes: int) -> boo
 
     Args:
         predicted: the estimate of that load, corrected or not.
-        peak_bytes: of server and engine together, as `resident` gives each.
+        peak_bytes: of server and engine together, as `hardware.resident` gives each.
     """
     plain = replace(predicted, learned=0)
     if abs(peak_bytes - plain.total) > MOST_ERROR * plain.total:

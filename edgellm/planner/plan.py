@@ -42,6 +42,7 @@ from edgellm.planner.goal import (
     Situation,
     Verdict,
 )
+from edgellm.planner.quality import quantisation_loss
 from edgellm.planner.rates import Known, decode_threads
 from edgellm.planner.reasons import reasons
 from edgellm.planner.room import shortage
@@ -112,9 +113,16 @@ def worth(candidate: Candidate, prefer: Prefer) -> float:
     times = max(candidate.tokens_per_second / READING_TOKENS_PER_SECOND, 1 / 64)
     halvings = max(0.0, log2(DEFAULT_CONTEXTS[0] / candidate.context))
     gib = _precious_bytes(candidate) / 1024**3
-    points = (candidate.score or 0.0) - halvings
+    points = _points(candidate) - halvings
     points += weights.speed * log2(min(times, weights.most_times))
     return points - (weights.memory * log2(gib) if weights.memory else 0.0)
+
+
+def _points(candidate: Candidate) -> float:
+    """Without a score, the quantisations of one model still compare."""
+    if candidate.score is not None:
+        return candidate.score
+    return -quantisation_loss(candidate.variant.quant)
 
 
 def _precious_bytes(candidate: Candidate) -> int:
@@ -210,7 +218,8 @@ def _spend(chosen: Candidate, goal: Goal, here: Situation) -> tuple[int, Footpri
     half of the main memory is left to others."""
     options, room = chosen.options, chosen.room
     half = replace(room, main_bytes=None if room.main_bytes is None else room.main_bytes // 2)
-    if goal.parallel is None and options.parallel == DEFAULT_PARALLEL and goal.prefer != "memory":
+    is_free = goal.parallel is None and not goal.options.cells
+    if is_free and options.parallel == DEFAULT_PARALLEL and goal.prefer != "memory":
         for times in (DEFAULT_PARALLEL, DEFAULT_PARALLEL // 2):
             more = replace(options, cells=options.context * times)
             footprint = here.estimate(chosen.card, chosen.variant, more, chosen.gpu_layers)

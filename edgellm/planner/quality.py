@@ -8,6 +8,7 @@ curve goes through the two end-task checks that mlx-lm publishes (BENCHMARKS.md,
 Qwen3-4B-Instruct-2507 and Qwen3-30B-A3B-Instruct-2507): their mean loss is 0.2 points at 8 bits,
 0.4 at 6 and 2.6 at 4 plain bits, the curve's 0.1, 0.4 and 2.6. Where nothing is published, the
 nearest plain 4-bit format counts: nobody's format is taken to be better than what was measured.
+Mixes that give some tensors more bits than a published one (`Q4_K_XL`) count as that one.
 Not known: what a model of its own loses; small ones lose more than this says.
 """
 
@@ -47,11 +48,46 @@ _KLD = {
     "a8w4": _PLAIN_4_BIT,  # Hailo: a scale for each channel
     "Q4_0-QAT": _PLAIN_4_BIT,  # trained for it; how much that wins back is not published
 }
+# Mixes of repositories' own making, by what they are at least as good as.
+_AT_LEAST = {
+    "FP32": "F32",
+    "FP16": "F16",
+    "Q8_K_XL": "Q8_0",
+    "Q6_K_L": "Q6_K",
+    "Q6_K_XL": "Q6_K",
+    "Q5_K": "Q5_K_M",
+    "Q5_K_L": "Q5_K_M",
+    "Q5_K_XL": "Q5_K_M",
+    "Q4_K": "Q4_K_M",
+    "Q4_K_L": "Q4_K_M",
+    "Q4_K_XL": "Q4_K_M",
+    "Q3_K": "Q3_K_M",
+    "Q3_K_XL": "Q3_K_L",
+    "IQ3_XS": "IQ3_XXS",
+    "IQ3_S": "IQ3_XXS",
+    "Q2_K_L": "Q2_K",
+    "Q2_K_XL": "Q2_K",
+}
 
 
 def quantisation_loss(quant: str) -> float:
     """Points that a model loses by it. An unknown format loses what plain 4 bits do."""
-    return _POINTS * float(_KLD.get(quant, _PLAIN_4_BIT) ** _POWER)
+    return _POINTS * float(_KLD.get(_published(quant), _PLAIN_4_BIT) ** _POWER)
+
+
+def is_rated(quant: str) -> bool:
+    """Whether it is known what a model loses by it, at most."""
+    return _published(quant) in _KLD
+
+
+def is_unquantised(quant: str) -> bool:
+    """Whether it loses nothing, and takes 16 bits or more for it."""
+    return _KLD.get(_published(quant)) == 0.0
+
+
+def _published(quant: str) -> str:
+    name = quant.removeprefix("UD-")
+    return _AT_LEAST.get(name, name)
 
 
 def score(card: ModelCard, variant: Variant) -> float | None:

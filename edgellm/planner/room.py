@@ -8,6 +8,7 @@ The reserve is for what else runs and grows: 5 % of the memory that this process
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from edgellm.hardware.profile import RESERVE_SHARE, Device, Memory
 from edgellm.planner.footprint import MIB, Footprint
@@ -32,6 +33,13 @@ def room_at(place: Place, memory: Memory) -> Room:
     """For a model that runs there."""
     device_bytes = _device_bytes(place.device, memory) if place.device else None
     return Room(memory.usable_bytes, memory.reserve_bytes, device_bytes)
+
+
+def limited(memory: Memory, limit_bytes: int) -> Memory:
+    """As if so much could be used at most, beside the reserve."""
+    most = limit_bytes + memory.reserve_bytes
+    available = most if memory.available_bytes is None else min(memory.available_bytes, most)
+    return replace(memory, available_bytes=available)
 
 
 def shortage(footprint: Footprint, place: Place, room: Room) -> str:

@@ -91,7 +91,7 @@ def _flag(flag: str, choice: Candidate) -> str:
 
 
 def _name(choice: Candidate) -> str:
-    return f"{choice.card.id}:{choice.variant.quant}"
+    return choice.card.name_of(choice.variant)
 
 
 def _figures(choice: Candidate) -> str:

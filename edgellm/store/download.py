@@ -11,9 +11,10 @@ import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from edgellm.atomic import UNFINISHED, write_atomically
 from edgellm.errors import DownloadFailed, StoreError, TooManyRequests
 from edgellm.store.disk import disk_errors
-from edgellm.store.files import UNFINISHED, read_through, write_atomically
+from edgellm.store.files import read_through
 from edgellm.store.progress import Meter
 from edgellm.store.remote import ContentHash, Remote
 from edgellm.store.sources import http

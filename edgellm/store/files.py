@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-UNFINISHED = ".part"
+from edgellm.atomic import UNFINISHED
+
 _CHUNK_BYTES = 1 << 20
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EACCES}
 
@@ -26,17 +27,6 @@ def file_digest(path: Path) -> str:
             file.seek(max(0, size - 4096) * sample // 63)
             digest.update(file.read(4096))
     return digest.hexdigest()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Either the whole file is there afterwards, or the old state of the folder is."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from edgellm.atomic import UNFINISHED
 from edgellm.errors import DigestMismatch, DiskFull, ModelFileError
 from edgellm.store import shelf
 from edgellm.store.disk import disk_errors
 from edgellm.store.download import Download, forget_part
-from edgellm.store.files import UNFINISHED, link_or_copy, read_through, sync_folder
+from edgellm.store.files import link_or_copy, read_through, sync_folder
 from edgellm.store.lock import lock
 from edgellm.store.model import LocalFile, LocalModel, Manifest, Wanted
 from edgellm.store.places import Places

@@ -18,9 +18,10 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from edgellm.atomic import write_atomically
 from edgellm.errors import ModelInUse
 from edgellm.store.disk import disk_errors
-from edgellm.store.files import sync_folder, write_atomically
+from edgellm.store.files import sync_folder
 from edgellm.store.lock import lock
 from edgellm.store.model import MANIFEST, LocalModel, Manifest, content_id
 from edgellm.store.places import Places

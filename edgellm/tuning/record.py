@@ -16,9 +16,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edgellm import __version__
+from edgellm.atomic import write_atomically
 from edgellm.config import Settings
 from edgellm.hardware.profile import Cpu
-from edgellm.store.files import file_digest, write_atomically
+from edgellm.store.files import file_digest
 from edgellm.tuning.plan import Chosen
 from edgellm.tuning.search import Trial
 from edgellm.types import KVType

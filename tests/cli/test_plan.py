@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_refused_with_what_would(cli: Cli) -> None:
     [
         (("qwen3-5b",), "hint: Did you mean qwen3"),
         (("qwen3-4b:Q9",), "hint: It has: "),
-        (("hf:o/r",), "is not in the catalogue"),
+        (("hf:o",), "is not a model of the hub"),
         (("--root", "nowhere"), "no capture at nowhere"),
         (("--kv-type", "q7"), "--kv-type cannot be 'q7'"),
         (("--prefer", "beauty"), "beauty"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,18 @@ def test_this_process() -> None:
     memory = probe(Host(), os.getpid())
     assert memory is not None
     assert memory.peak_bytes >= memory.now_bytes > 2**20
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+def test_a_real_process_is_seen_at_its_largest() -> None:
+    script = "x = bytearray(b'1') * 100_000_000; del x; print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        found = probe(Host(), child.pid)
+        child.stdin.close()
+    assert found is not None
+    assert found.peak_bytes > 100_000_000 > 2 * found.now_bytes

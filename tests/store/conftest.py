@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +9,15 @@ import pytest
 
 from edgellm.store.sources.huggingface import Hub
 from edgellm.store.store import Store
+from tests.support.gguf_bytes import gguf_bytes
 from tests.support.hub import FakeHub, Repo, fake_hub
 
 REPO = "owner/tiny-GGUF"
 
 
 def content(seed: int, size: int = 300_000) -> bytes:
-    """Something that begins as a GGUF file does, and does not compress."""
-    return b"GGUF" + random.Random(seed).randbytes(size - 4)
+    """A GGUF file as far as its header goes, which does not compress."""
+    return gguf_bytes(size, seed=seed)
 
 
 @pytest.fixture

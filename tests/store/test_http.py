@@ -6,9 +6,9 @@ import pytest
 
 from edgellm.cli.list_models import row
 from edgellm.errors import AccessDenied, ConfigError, DigestMismatch, DownloadFailed, RemoteNotFound
+from edgellm.store.locate import at_address
 from edgellm.store.model import RemoteFile, Wanted
 from edgellm.store.progress import Meter
-from edgellm.store.reference import Address, at_address
 from edgellm.store.sources import http
 from edgellm.store.store import Store
 from tests.store.conftest import content
@@ -23,7 +23,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def wanted(remote: FakeHub) -> Wanted:
     remote.files["x.gguf"] = content(1)
-    return at_address(Address(f"{remote.url}/files/x.gguf?key=1"))
+    return at_address(f"{remote.url}/files/x.gguf?key=1")
 
 
 def test_the_digest_of_the_first_pull_is_remembered(
@@ -132,7 +132,7 @@ def test_a_pin_is_checked(store: Store, remote: FakeHub) -> None:
 
 def test_refusals_of_a_plain_server(store: Store, remote: FakeHub, wanted: Wanted) -> None:
     with pytest.raises(RemoteNotFound, match="no such thing"):
-        store.pull(at_address(Address(f"{remote.url}/files/none.gguf")))
+        store.pull(at_address(f"{remote.url}/files/none.gguf"))
     remote.faults.statuses = [(403, {}), (403, {})]
     with pytest.raises(AccessDenied, match="does not give out") as caught:
         store.pull(wanted)
@@ -141,18 +141,18 @@ def test_refusals_of_a_plain_server(store: Store, remote: FakeHub, wanted: Wante
 
 def test_an_address_that_names_no_file(remote: FakeHub) -> None:
     with pytest.raises(ConfigError, match="names no file"):
-        at_address(Address(f"{remote.url}/"))
+        at_address(f"{remote.url}/")
 
 
 def test_what_may_be_secret_is_not_shown(store: Store, remote: FakeHub, wanted: Wanted) -> None:
     secret = remote.url.replace("http://", "http://me:secret@") + "/files/x.gguf?key=secret"
-    model = store.pull(at_address(Address(secret)))
+    model = store.pull(at_address(secret))
     assert model.path.read_bytes() == content(1)
     assert "secret" not in model.name
     assert "secret" not in row(model).source
     remote.faults.statuses = [(403, {}), (403, {})]
     with pytest.raises(AccessDenied) as caught:
-        store.pull(at_address(Address(secret)))
+        store.pull(at_address(secret))
     assert "secret" not in caught.value.message
 
 

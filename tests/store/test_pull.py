@@ -22,9 +22,9 @@ from edgellm.errors import (
     TooManyRequests,
 )
 from edgellm.store import pull
+from edgellm.store.locate import named_in
 from edgellm.store.model import RemoteFile, Wanted
 from edgellm.store.progress import Meter, Progress
-from edgellm.store.reference import HubReference, locate
 from edgellm.store.sources.huggingface import Hub
 from edgellm.store.store import Store
 from tests.store.conftest import REPO, content
@@ -70,7 +70,7 @@ def test_the_second_pull_asks_but_fetches_nothing(store: Store, remote: FakeHub)
 
 
 def test_all_parts_of_a_split_model_lie_in_one_folder(store: Store, remote: FakeHub) -> None:
-    wanted = locate(HubReference(REPO, quant="BF16"), store.hub)
+    wanted = named_in(store.hub.describe(REPO, "main"), quant="BF16")
     model = store.pull(wanted)
     names = [file.path for file in model.manifest.files]
     assert names == [f"tiny-BF16-0000{part}-of-00002.gguf" for part in (1, 2)]

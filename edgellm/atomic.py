@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+UNFINISHED = ".part"  # ends the name of a file that is being written
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Through a temporary file in the same folder, which must exist.
@@ -13,7 +15,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: the folder cannot be written, or the disk is full; nothing is left behind.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=UNFINISHED, dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
