@@ -34,7 +34,7 @@ from benches._shapes import SHAPES
 from benches.synthetic import MODELS, synthetic_model
 from edgellm.cli.catalogue import user_catalog
 from edgellm.hardware.host import Host
-from edgellm.planner.resident import resident
+from edgellm.hardware.resident import probe
 from edgellm.units import parse_size
 
 EDGELLM = [sys.executable, "-m", "edgellm"]
@@ -209,7 +209,7 @@ def prompt(index: int, length: int) -> list[int]:
 
 
 def peak_bytes(pid: int) -> int:
-    found = resident(Host(), pid)
+    found = probe(Host(), pid)
     if found is None:
         raise SystemExit("This system does not tell the peak of a process: run it on Linux.")
     return found.peak_bytes
