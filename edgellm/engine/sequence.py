@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from edgellm.engine.detokenizer import Detokenizer
 from edgellm.engine.speculation import Acceptance, PromptLookup
-from edgellm.types import FinishReason, Sampling, Timings, Usage
+from edgellm.types import Constraint, FinishReason, Sampling, Timings, Usage
 
 
 class Sequence:
@@ -25,6 +25,7 @@ class Sequence:
         context: int,
         client: str = "",
         generated: Iterable[int] = (),
+        constraint: Constraint | None = None,
     ) -> None:
         """`generated` are tokens of the answer that another engine made."""
         self.id = id_
@@ -42,6 +43,7 @@ class Sequence:
         self.lookup = PromptLookup(self.tokens)
         self.acceptance = Acceptance()
         self.sampling = sampling
+        self.constraint = constraint
         self.detokenizer = Detokenizer(sampling.stop)
         self._max_length = min(context, len(prompt) + (sampling.max_tokens or context))
         self._arrived = time.monotonic()

@@ -12,7 +12,8 @@ from typing import assert_never
 
 import msgspec
 
-from edgellm.chat.parsers import choose_parser
+from edgellm.chat.call_grammar import answer_constraint
+from edgellm.chat.parsers import choose_parser, parser_name
 from edgellm.chat.parsers.base import ContentEvent, OutputParser
 from edgellm.protocol import Accepted, Delta, Done, Load
 from edgellm.serving.entry import Entry, unloaded_status
@@ -92,11 +93,14 @@ class Router:
             if request.keep_alive_seconds is not None:
                 entry.keep_alive_seconds = request.keep_alive_seconds
             prompt = entry.prompt(request, info)
-            parser = choose_parser(
-                entry.model.parser, info.chat_template or "", has_tools=bool(request.tools)
-            )
+            template = info.chat_template or ""
+            parser = choose_parser(entry.model.parser, template, has_tools=bool(request.tools))
             answers = entry.process.generate(
-                prompt, request.sampling, echo=request.echo, client=request.client
+                prompt,
+                request.sampling,
+                echo=request.echo,
+                client=request.client,
+                constraint=answer_constraint(request, parser_name(entry.model.parser, template)),
             )
             async with contextlib.aclosing(answers):
                 async for event in _events(answers, parser):

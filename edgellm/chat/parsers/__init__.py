@@ -20,6 +20,11 @@ def choose_parser(name: str | None, template: str, *, has_tools: bool) -> Output
     """
     if not has_tools:
         return PlainParser()
-    if name is None:
-        name = "hermes" if "<tool_call>" in template else "plain"
-    return PARSERS[name]()
+    return PARSERS[parser_name(name, template)]()
+
+
+def parser_name(name: str | None, template: str) -> str:
+    """The format in which a model writes its calls, a key of `PARSERS`."""
+    if name is not None:
+        return name
+    return "hermes" if "<tool_call>" in template else "plain"
