@@ -66,9 +66,7 @@ def answer_constraint(request: GenerateRequest, format_: str) -> Constraint | No
         return Constraint("grammar", f"start: calls\n{rules}", "tools")
     if request.constraint is None and request.parallel_tool_calls and not is_strict:
         return None
-    rules = call_rules(
-        syntax, tools, is_parallel=request.parallel_tool_calls, are_all_strict=False
-    )
+    rules = call_rules(syntax, tools, is_parallel=request.parallel_tool_calls, are_all_strict=False)
     if request.constraint is not None:
         return _either(request.constraint, rules)
     return Constraint("grammar", _text_then_calls(syntax, rules), "tools")
