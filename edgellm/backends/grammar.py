@@ -10,15 +10,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from edgellm.backends.base import BadConstraint
+from edgellm.backends.candidates import Candidates, Mask
 from edgellm.json_schema import WHITESPACE, find_culprit
 from edgellm.types import Constraint
-
-TokenSet: TypeAlias = np.ndarray[Any, np.dtype[np.int32]]  # ids, ascending
 
 MAX_TEXT_CHARS = 256 * 1024  # of a schema or grammar; 100,000 take 50 ms to compile
 MAX_LEXER_STATES = 25_000  # of one grammar, about 2 kB each
@@ -46,6 +45,7 @@ class Grammars:
         self._num_vocab = num_vocab
         self._end_tokens = np.array(sorted(end_tokens), np.int32)
         self._token_text = token_text
+        self._candidates: Candidates | None = None
         self._compiled: OrderedDict[tuple[str, str], Any] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -58,9 +58,11 @@ class Grammars:
         matcher = self._find(constraint)
         if isinstance(matcher, BadConstraint):
             raise BadConstraint(str(matcher), matcher.path)
+        if self._candidates is None:
+            self._candidates = Candidates(self._num_vocab)
         return Guide(
             matcher.deep_copy(),
-            self._num_vocab,
+            self._candidates,
             self._end_tokens,
             self._token_text,
             constraint.after,
@@ -100,39 +102,41 @@ class Guide:
     def __init__(
         self,
         matcher: Any,
-        num_vocab: int,
-        end_tokens: TokenSet,
+        candidates: Candidates,
+        end_tokens: Any,
         token_text: Callable[[int], bytes],
         after: str = "",
     ) -> None:
+        """`candidates`: a buffer, shared with others."""
+        self.candidates = candidates
         self.failure = ""  # why nothing can come next, where that is not the answer's end
         self._matcher = matcher
-        self._num_vocab = num_vocab
         self._end_tokens = end_tokens
         self._token_text = token_text
         self._after = after.encode()  # empty once it was written
         self._tail = b""
-        self._mask = np.zeros((num_vocab + 31) // 32, np.int32)
+        self._num_vocab = len(candidates.entries)
+        self._bits = np.zeros((self._num_vocab + 31) // 32, np.int32)
+        self._address = self._bits.ctypes.data
 
-    def allowed(self) -> TokenSet:
+    def allowed(self) -> Mask:
         """The tokens that may come next: at least one. The end tokens alone once all is said, or
         after a `failure`."""
-        if self._after:
-            mask = np.ones(self._num_vocab, np.bool_)
-            mask[self._end_tokens] = False
-            return np.flatnonzero(mask).astype(np.int32)
-        if self._matcher.is_stopped():
-            return self._end_tokens
-        self._matcher.unsafe_compute_mask_ptr(self._mask.ctypes.data, self._mask.nbytes)
+        if self._after or self._matcher.is_stopped():
+            mask = np.full(self._num_vocab, bool(self._after))
+            mask[self._end_tokens] = not self._after
+            return mask
+        self._matcher.unsafe_compute_mask_ptr(self._address, self._bits.nbytes)
         self._note_error()
-        bits = np.unpackbits(self._mask.view(np.uint8), count=self._num_vocab, bitorder="little")
-        return np.flatnonzero(bits).astype(np.int32)
+        bits = np.unpackbits(self._bits.view(np.uint8), count=self._num_vocab, bitorder="little")
+        return bits.view(np.bool_)
 
-    def is_only_end(self, allowed: TokenSet) -> bool:
-        """Whether nothing but an end token may come next."""
-        return len(allowed) <= len(self._end_tokens) and bool(
-            np.isin(allowed, self._end_tokens).all()
-        )
+    def only_choice(self, allowed: Mask) -> int | None:
+        """The token that must come, if nothing else can, or nothing but the end."""
+        count = np.count_nonzero(allowed)
+        if count == 1 or count == np.count_nonzero(allowed[self._end_tokens]):
+            return int(np.argmax(allowed))
+        return None
 
     def accept(self, token: int) -> None:
         """That token came. What comes after the end is not looked at."""

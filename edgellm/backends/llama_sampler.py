@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from edgellm.backends.grammar import Guide, TokenSet
+from edgellm.backends.candidates import Candidates, Mask
+from edgellm.backends.grammar import Guide
 from edgellm.types import Sampling
 
-_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 MIN_KEEP = 1  # candidates that a truncating sampler leaves at least
 
 
@@ -35,6 +35,8 @@ class SamplerChain:
     ) -> None:
         """`guide` says which tokens may be drawn; None = all."""
         self._guide = guide
+        if guide is not None:
+            self._entries = guide.candidates.entries.ctypes.data_as(lib.llama_token_data_p)
         self.top_logprobs = sampling.top_logprobs
         self._lib = lib
         self._num_vocab: int = lib.llama_vocab_n_tokens(vocab)
@@ -84,25 +86,22 @@ class SamplerChain:
         whatever `min_tokens` and the biases say.
         """
         allowed = guide.allowed()
-        if len(allowed) == 1 or guide.is_only_end(allowed):
-            token = int(allowed[0])
-            self.replay([token])
-            return token
-        token = self._draw(allowed, native_context, output)
+        only = guide.only_choice(allowed)
+        if only is not None:
+            self.replay([only])
+            return only
+        token = self._draw(guide.candidates, allowed, native_context, output)
         self._lib.llama_sampler_accept(self._chain, token)
         self._count()
         guide.accept(token)
         return token
 
-    def _draw(self, allowed: TokenSet, native_context: Any, output: int) -> int:
+    def _draw(self, candidates: Candidates, allowed: Mask, native_context: Any, output: int) -> int:
         lib = self._lib
         pointer = lib.llama_get_logits_ith(native_context, output)
         logits = np.ctypeslib.as_array(pointer, (self._num_vocab,))
-        candidates = np.zeros(len(allowed), _CANDIDATE)
-        candidates["id"] = allowed
-        candidates["logit"] = logits[allowed]
-        data = candidates.ctypes.data_as(lib.llama_token_data_p)
-        array = lib.llama_token_data_array(data, len(candidates), -1, False)
+        count = candidates.fill(logits, allowed)
+        array = lib.llama_token_data_array(self._entries, count, -1, False)
         lib.llama_sampler_apply(self._chain, array)
         return int(array.data[array.selected].id)
 
