@@ -200,7 +200,9 @@ def _new_matcher(tokenizer: Any, source: str) -> Any:
 
 
 def _first_line(error: str) -> str:
-    return error.split("\n<state>")[0].strip()[:500]
+    """What the compiler says, without its inner state and its own options."""
+    text = error.split("\n<state>")[0].partition(" Enable 'coerce_one_of'")[0]
+    return text.strip()[:500]
 
 
 def llama_tokenizer(lib: Any, vocab: Any, texts: list[bytes], end_tokens: list[int]) -> Any:
@@ -214,6 +216,6 @@ def llama_tokenizer(lib: Any, vocab: Any, texts: list[bytes], end_tokens: list[i
     from llguidance import LLTokenizer
 
     function = ctypes.cast(lib._lib.llama_tokenize, ctypes.c_void_p).value
-    return LLTokenizer.from_llamacpp(  # type: ignore[attr-defined]  # not in its .pyi
+    return LLTokenizer.from_llamacpp(
         tokens=texts, vocab_ptr=vocab, tokenize_fptr=function, eos_token=end_tokens, slices=None
     )
