@@ -16,7 +16,7 @@ MAX_DEPTH = 64
 # Between the parts of a JSON text: nothing, a space, or a line's end and the next one's beginning.
 # JSON would allow any amount, with which a model may fill its context.
 WHITESPACE = r"(?: |\n[ \t]{0,40})"
-MAX_TRIES = 200  # of `find_culprit`
+MAX_TRIED_CHARS = 1_000_000  # by `find_culprit`: about half a second of compiling
 MAPS = ("properties", "patternProperties", "$defs", "definitions")
 LISTS = ("anyOf", "oneOf", "allOf", "prefixItems", "items")
 SINGLES = ("items", "additionalProperties", "additionalItems")
@@ -144,13 +144,16 @@ def find_culprit(text: str, why_not: Callable[[str], str]) -> str:
     if not isinstance(root, dict):
         return ""
     shared = {key: root[key] for key in ("$defs", "definitions") if key in root}
-    for number, (path, part) in enumerate(_parts(root)):
-        if number >= MAX_TRIES:
-            break
+    num_chars = 0
+    for path, part in _parts(root):
         alone = {key: value for key, value in part.items() if key not in shared}
         # Parts that refer to definitions need them; those have been tried before.
         needed = shared if '"$ref"' in json.dumps(alone) else {}
-        if alone and "$ref" not in alone and why_not(json.dumps(alone | needed)):
+        attempt = json.dumps(alone | needed)
+        num_chars += len(attempt)
+        if num_chars > MAX_TRIED_CHARS:
+            break
+        if alone and "$ref" not in alone and why_not(attempt):
             return path
     return ""
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from edgellm.errors import InvalidRequest
 from edgellm.json_schema import WHITESPACE, find_problem, join, without_harmless
@@ -43,16 +44,25 @@ CALL_SYNTAX = {
 }
 
 
-def answer_constraint(request: GenerateRequest, format_: str) -> Constraint | None:
+def answer_constraint(request: GenerateRequest, format_: str, after: str = "") -> Constraint | None:
     """What the answer to a request must match, with the model's format of calls in mind.
 
     A call that must come leaves no room for anything else. Where calls are possible beside a
     constraint, the answer is either. Free text may end in calls, which are held to the schemas of
     strict tools.
 
+    Args:
+        format_: a key of `PARSERS`.
+        after: the text that ends the model's reasoning, where it reasons first; it is free so long.
+
     Raises:
         InvalidRequest: this model's format cannot do what is asked, or a schema cannot be kept to.
     """
+    constraint = _answer_constraint(request, format_)
+    return replace(constraint, after=after) if constraint is not None and after else constraint
+
+
+def _answer_constraint(request: GenerateRequest, format_: str) -> Constraint | None:
     tools = request.tools
     syntax = CALL_SYNTAX.get(format_) if tools else None
     is_strict = any(tool.is_strict for tool in tools)

@@ -72,6 +72,17 @@ def test_beside_a_schema_a_call_is_the_other_way() -> None:
     assert json.loads(rule(constraint.text, "answer").removeprefix("%json "))["enum"] == [1]
 
 
+def test_a_reasoning_comes_before_whatever_is_asked_for() -> None:
+    for request in (
+        GenerateRequest("m", tools=(NOW,), must_call=("now",)),
+        GenerateRequest("m", constraint=Constraint("regex", "a")),
+    ):
+        constraint = answer_constraint(request, "hermes", after="</think>")
+        assert constraint is not None
+        assert constraint.after == "</think>"
+    assert answer_constraint(GenerateRequest("m"), "hermes", after="</think>") is None
+
+
 @pytest.mark.parametrize(
     ("fields", "format_", "param"),
     [
