@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from edgellm.errors import EngineCrashed
 from edgellm.types import (
+    Constraint,
     EngineOptions,
     EngineStats,
     FinishReason,
@@ -46,7 +47,8 @@ class Generate(Struct, frozen=True, tag="generate"):
     Each text is tokenised by itself, control tokens included. The model's own beginning-of-text
     token is put in front of a text that comes first, where the model wants one and it has none.
     With `generated`, the answer goes on behind these tokens, which another engine has made; their
-    text is not told again. Control tokens have no text in an answer, but for those in `shown`.
+    text is not told again. Control tokens have no text in an answer, but for those in `shown`. With
+    `constraint`, no token is drawn that does not fit it.
     """
 
     id: int
@@ -56,6 +58,7 @@ class Generate(Struct, frozen=True, tag="generate"):
     client: str = ""  # the same for requests that should queue behind each other
     generated: tuple[int, ...] = ()
     shown: tuple[str, ...] = ()  # texts of control tokens; what is none in this model is ignored
+    constraint: Constraint | None = None
 
 
 class Cancel(Struct, frozen=True, tag="cancel"):

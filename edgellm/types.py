@@ -14,6 +14,7 @@ from msgspec import Struct
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls"]
 KVType: TypeAlias = Literal["f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
+ConstraintKind: TypeAlias = Literal["json_schema", "regex", "grammar"]
 FlashAttention: TypeAlias = Literal["auto", "on", "off"]
 SwaCache: TypeAlias = Literal["full", "window"]
 EngineState: TypeAlias = Literal["stopped", "starting", "ready", "draining", "crashed"]
@@ -46,6 +47,7 @@ class Tool(Struct, frozen=True):
     name: str
     description: str = ""
     parameters: dict[str, Any] = {}
+    is_strict: bool = False  # the arguments of a call are held to `parameters`
 
 
 class Sampling(Struct, frozen=True, omit_defaults=True):
@@ -73,6 +75,20 @@ class Sampling(Struct, frozen=True, omit_defaults=True):
     top_logprobs: int | None = None  # None = no log-probabilities; 0 = the chosen token's only
 
 
+class Constraint(Struct, frozen=True, omit_defaults=True):
+    """What an answer must match, from its first token to its last.
+
+    `text` is a JSON Schema (as JSON), a regular expression, or a grammar in llguidance's dialect of
+    Lark or in llama.cpp's GBNF. With `after` the answer is free until it has written that text
+    (the end of a reasoning), and cannot end before it.
+    """
+
+    kind: ConstraintKind
+    text: str
+    param: str = "response_format"  # the request's field that it came from, for errors
+    after: str = ""
+
+
 class GenerateRequest(Struct, frozen=True):
     """One answer to make. Exactly one of `messages` (chat) and `prompt` (raw text or token ids)."""
 
@@ -81,6 +97,9 @@ class GenerateRequest(Struct, frozen=True):
     prompt: str | tuple[int, ...] | None = None
     tools: tuple[Tool, ...] = ()
     sampling: Sampling = Sampling()
+    must_call: tuple[str, ...] = ()  # the answer is a call of one of these tools, and nothing else
+    parallel_tool_calls: bool = True  # False: one call at most
+    constraint: Constraint | None = None
     echo: bool = False  # raw prompts only: begin the answer with the prompt's own text
     client: str = ""  # who asks: those who wait take turns, so that nobody takes all slots
     may_wait: bool = True  # for the model to be loaded; otherwise ModelLoading says how long

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from edgellm.api.openai_constraint import required_calls, to_constraint
 from edgellm.api.openai_schema import (
     MAX_INT,
     AssistantToolCall,
@@ -49,13 +50,16 @@ def chat_to_requests(
     max_tokens = body.max_completion_tokens or body.max_tokens
     messages = tuple(to_message(m, f"messages[{i}]") for i, m in enumerate(body.messages))
     tools = tuple(to_tool(tool, f"tools[{i}]") for i, tool in enumerate(body.tools or ()))
-    if not is_tool_use_allowed(body.tool_choice):
-        tools = ()
+    must_call = required_calls(body.tool_choice, tools)
+    constraint = to_constraint(body)
     return [
         GenerateRequest(
             model=model,
             messages=messages,
-            tools=tools,
+            tools=tools if must_call is not None else (),
+            must_call=must_call or (),
+            parallel_tool_calls=body.parallel_tool_calls is not False,
+            constraint=constraint,
             sampling=to_sampling(body, max_tokens, top_logprobs, choice),
             client=client,
             keep_alive_seconds=to_keep_alive(body.keep_alive),
@@ -72,6 +76,7 @@ def completion_to_requests(
     _refuse_unsupported_completion(body)
     _check_stream_options(body)
     prompts = to_prompts(body.prompt)
+    constraint = to_constraint(body)
     num_choices = body.n or 1
     if len(prompts) * num_choices > MAX_ANSWERS:
         raise InvalidRequest(
@@ -84,6 +89,7 @@ def completion_to_requests(
             model=model,
             prompt=prompt,
             sampling=to_sampling(body, body.max_tokens, body.logprobs, choice),
+            constraint=constraint,
             echo=bool(body.echo),
             client=client,
             keep_alive_seconds=to_keep_alive(body.keep_alive),
@@ -196,26 +202,7 @@ def to_tool(tool: ToolDefinition, path: str) -> Tool:
         json.dumps(parameters, allow_nan=False)
     except ValueError:
         raise bad_value(f"{path}.function.parameters", "finite numbers only", parameters) from None
-    return Tool(function.name, function.description or "", parameters)
-
-
-def is_tool_use_allowed(tool_choice: Any) -> bool:
-    """Raises InvalidRequest for a choice that would force a call, which only a grammar can."""
-    match tool_choice:
-        case None | "auto":
-            return True
-        case "none":
-            return False
-        case "required" | dict():
-            raise unsupported(
-                "This server cannot yet force the model to call a tool.",
-                "Use tool_choice 'auto', and ask for the call in a message.",
-                "tool_choice",
-            )
-        case str():
-            raise bad_value("tool_choice", "'auto' or 'none'", tool_choice)
-        case _:
-            raise bad_type("tool_choice", "'auto' or 'none'", tool_choice)
+    return Tool(function.name, function.description or "", parameters, bool(function.strict))
 
 
 def to_prompts(prompt: Any) -> list[Prompt]:
@@ -279,25 +266,6 @@ def _refuse_unsupported_chat(body: ChatCompletionBody) -> None:
         raise unsupported(
             "This model cannot speak.", "Leave 'modalities' out, or send ['text'].", "modalities"
         )
-    _refuse_structured_output(body.response_format)
-
-
-def _refuse_structured_output(response_format: Any) -> None:
-    match response_format:
-        case None | {"type": "text"}:
-            return
-        case {"type": "json_object" | "json_schema" as kind}:
-            raise unsupported(
-                f"This server cannot yet hold the model to response_format '{kind}'.",
-                "Ask for JSON in a message, and check the answer.",
-                "response_format",
-            )
-        case {"type": other}:
-            raise bad_value("response_format.type", "'text'", other)
-        case dict():
-            raise missing("response_format.type")
-        case _:
-            raise bad_type("response_format", "an object", response_format)
 
 
 def _refuse_unsupported_completion(body: CompletionBody) -> None:

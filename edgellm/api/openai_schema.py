@@ -2,9 +2,9 @@
 
 Types are strict as OpenAI's are ("0.7" is not a number, true is not 1). Unknown fields are
 ignored, and so are these known ones, which are hints or book-keeping and change no promise of the
-answer: audio (without `modalities`), metadata, moderation, parallel_tool_calls, prediction,
+answer: audio (without `modalities`), metadata, moderation, prediction,
 prompt_cache_key, reasoning_effort, safety_identifier, service_tier, store, verbosity,
-web_search_options, and a tool's `strict`.
+web_search_options.
 
 Fields typed `Any` are those with several shapes or that are refused; a union here would let
 pydantic complain about each of its branches, with paths that no client has ever seen.
@@ -78,6 +78,7 @@ class FunctionDefinition(_Input):
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
     description: str | None = None
     parameters: dict[str, Any] | None = None
+    strict: bool | None = None
 
 
 class ToolDefinition(_Input):
@@ -117,6 +118,9 @@ class SamplingFields(_Input):
     repeat_last_n: Annotated[int, Field(ge=-1, le=MAX_INT)] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=MAX_INT)] | None = None
     ignore_eos: bool | None = None
+    response_format: Any = None
+    regex: str | None = None  # that the whole answer matches
+    grammar: str | None = None  # Lark or GBNF
     keep_alive: Any = None  # Ollama's: seconds or a duration that the model stays loaded
     user: Any = None
 
@@ -130,7 +134,7 @@ class ChatCompletionBody(SamplingFields):
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     tools: Annotated[list[ToolDefinition], Field(fail_fast=True)] | None = None
     tool_choice: Any = None
-    response_format: Any = None
+    parallel_tool_calls: bool | None = None
     modalities: list[str] | None = None
     functions: Any = None
     function_call: Any = None

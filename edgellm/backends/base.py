@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from msgspec import Struct
 
 from edgellm.protocol import ModelInfo
-from edgellm.types import Sampling, TokenLogprob
+from edgellm.types import Constraint, Sampling, TokenLogprob
 
 State: TypeAlias = memoryview  # bytes: what a slot holds
 ProgressCallback: TypeAlias = Callable[[float], None]
@@ -47,10 +47,14 @@ class Work(NamedTuple):
 
 
 class Sampled(NamedTuple):
-    """The token that was drawn, and its log-probability where the sampling asks for it."""
+    """The token that was drawn, and its log-probability where the sampling asks for it.
+
+    `failure`: why the answer cannot go on; the token is none of the answer's.
+    """
 
     token: int
     logprob: TokenLogprob | None
+    failure: str = ""
 
 
 class Vocabulary(Struct, frozen=True):
@@ -64,6 +68,18 @@ class Vocabulary(Struct, frozen=True):
 
 class OutOfMemory(Exception):
     """A step needs more KV cache than is free. Nothing was computed."""
+
+
+class BadConstraint(Exception):
+    """A schema, an expression or a grammar that cannot be compiled.
+
+    Args:
+        path: the part of a JSON Schema that is to blame, e.g. ``properties.name.pattern``.
+    """
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class TokenBackend(Protocol):
@@ -94,16 +110,26 @@ class TokenBackend(Protocol):
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""
 
+    def prepare(self, constraint: Constraint) -> None:
+        """Compile a constraint that a sampler will need, while others compute. Thread-safe.
+
+        A mistake in it is told by `add_sampler`.
+        """
+
     def add_sampler(
         self,
         sampler: int,
         sampling: Sampling,
         prompt: Sequence[int],
         generated: Sequence[int] = (),
+        constraint: Constraint | None = None,
     ) -> None:
         """Make a sampler of that number; `sampling` has no None where it matters.
 
         It goes on where a sampler of the same seed was that had drawn `generated`.
+
+        Raises:
+            BadConstraint: no sampler was made.
         """
 
     def remove_sampler(self, sampler: int) -> None:

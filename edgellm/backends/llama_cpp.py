@@ -27,12 +27,20 @@ from edgellm.backends.base import (
     Vocabulary,
     Work,
 )
+from edgellm.backends.grammar import Grammars, llama_tokenizer
 from edgellm.backends.llama_limits import can_cut, choose_limits
 from edgellm.backends.llama_sampler import SamplerChain
 from edgellm.backends.threads import usable_threads
 from edgellm.errors import EngineError, EngineLoadError
 from edgellm.protocol import ModelInfo
-from edgellm.types import EngineOptions, FlashAttention, KVType, Sampling, TokenLogprob
+from edgellm.types import (
+    Constraint,
+    EngineOptions,
+    FlashAttention,
+    KVType,
+    Sampling,
+    TokenLogprob,
+)
 
 TINY_PARAMS = 50_000_000  # below, threads wait for each other longer than they compute
 GGML_TYPES: dict[KVType, int] = {
@@ -115,6 +123,12 @@ class LlamaCppBackend:
         self._logits_view = np.ctypeslib.as_array(self._batch.logits, (batch_tokens,))
         self._end_tokens = [t for t in range(self._num_vocab) if self.is_end(t)]
         self._info = self._describe()
+        self._grammars = Grammars(
+            self._guidance_tokenizer,
+            self._num_vocab,
+            self._end_tokens,
+            lambda token: self._read_piece(token, with_control=True),
+        )
 
     @classmethod
     def load(
@@ -240,15 +254,37 @@ class LlamaCppBackend:
 
     # -- work -----------------------------------------------------------------------------------
 
+    def prepare(self, constraint: Constraint) -> None:
+        self._grammars.prepare(constraint)
+
+    def _guidance_tokenizer(self) -> Any:
+        """Tokens that a model's author has added, such as `<tool_call>`, are ordinary text."""
+        lib, vocab = self._lib, self._vocab
+        special = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
+        texts = [
+            b"\xff" + lib.llama_vocab_get_text(vocab, token)
+            if lib.llama_vocab_get_attr(vocab, token) & special
+            else self._read_piece(token, with_control=False)
+            for token in range(self._num_vocab)
+        ]
+        return llama_tokenizer(lib, vocab, texts, self._end_tokens)
+
     def add_sampler(
         self,
         sampler: int,
         sampling: Sampling,
         prompt: Sequence[int],
         generated: Sequence[int] = (),
+        constraint: Constraint | None = None,
     ) -> None:
         chain = SamplerChain(
-            self._lib, self._vocab, self._limits.context, sampling, prompt, self._end_tokens
+            self._lib,
+            self._vocab,
+            self._limits.context,
+            sampling,
+            prompt,
+            self._end_tokens,
+            self._grammars.guide(constraint) if constraint is not None else None,
         )
         chain.replay(generated)
         self._samplers[sampler] = chain
@@ -297,8 +333,9 @@ class LlamaCppBackend:
             yield Sampled(
                 token,
                 self._logprob(index, token, sampler.top_logprobs or 0) if wants_logprob else None,
+                sampler.failure,
             )
-            if token != guess:
+            if token != guess or sampler.failure:
                 return
 
     def _logprob(self, output: int, token: int, num_top: int) -> TokenLogprob:

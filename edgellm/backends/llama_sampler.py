@@ -11,6 +11,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
+from edgellm.backends.candidates import Candidates, Mask
+from edgellm.backends.grammar import Guide
 from edgellm.types import Sampling
 
 MIN_KEEP = 1  # candidates that a truncating sampler leaves at least
@@ -27,7 +31,12 @@ class SamplerChain:
         sampling: Sampling,
         prompt: Sequence[int],
         end_tokens: Sequence[int],
+        guide: Guide | None = None,
     ) -> None:
+        """`guide` says which tokens may be drawn; None = all."""
+        self._guide = guide
+        if guide is not None:
+            self._entries = guide.candidates.entries.ctypes.data_as(lib.llama_token_data_p)
         self.top_logprobs = sampling.top_logprobs
         self._lib = lib
         self._num_vocab: int = lib.llama_vocab_n_tokens(vocab)
@@ -46,9 +55,16 @@ class SamplerChain:
 
     def sample(self, native_context: Any, output: int) -> int:
         """Draw a token from the logits of that output of the last batch."""
+        if self._guide is not None:
+            return self._sample_allowed(self._guide, native_context, output)
         token: int = self._lib.llama_sampler_sample(self._chain, native_context, output)
         self._count()
         return token
+
+    @property
+    def failure(self) -> str:
+        """Why the newest token is none; empty where all is well."""
+        return self._guide.failure if self._guide is not None else ""
 
     def replay(self, tokens: Iterable[int]) -> None:
         """Be as if all of `tokens` had been drawn: penalties, the ban, the random numbers."""
@@ -60,6 +76,34 @@ class SamplerChain:
             lib.llama_sampler_apply(last, lib.llama_token_data_array(single, 1, -1, False))
             lib.llama_sampler_accept(self._chain, token)
             self._count()
+            if self._guide is not None:
+                self._guide.accept(token)
+
+    def _sample_allowed(self, guide: Guide, native_context: Any, output: int) -> int:
+        """Forbidden tokens are no candidates, so the chain and the random numbers are the usual.
+
+        Where there is no choice there is nothing to sample, and an answer that is complete ends,
+        whatever `min_tokens` and the biases say.
+        """
+        allowed = guide.allowed()
+        only = guide.only_choice(allowed)
+        if only is not None:
+            self.replay([only])
+            return only
+        token = self._draw(guide.candidates, allowed, native_context, output)
+        self._lib.llama_sampler_accept(self._chain, token)
+        self._count()
+        guide.accept(token)
+        return token
+
+    def _draw(self, candidates: Candidates, allowed: Mask, native_context: Any, output: int) -> int:
+        lib = self._lib
+        pointer = lib.llama_get_logits_ith(native_context, output)
+        logits = np.ctypeslib.as_array(pointer, (self._num_vocab,))
+        count = candidates.fill(logits, allowed)
+        array = lib.llama_token_data_array(self._entries, count, -1, False)
+        lib.llama_sampler_apply(self._chain, array)
+        return int(array.data[array.selected].id)
 
     def close(self) -> None:
         """Free the native samplers."""

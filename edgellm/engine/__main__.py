@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from edgellm.protocol import (
     Failed,
     FromEngine,
+    Generate,
     Load,
     Progress,
     Ready,
@@ -53,8 +54,10 @@ def main() -> int:
     if not isinstance(load, Load):
         raise RuntimeError(f"expected a Load frame, got {type(load).__name__}")
     inbox: queue.SimpleQueue[ToEngine] = queue.SimpleQueue()
-    threading.Thread(target=_read_inbox, args=(frames_in, inbox), daemon=True).start()
-    return _serve(load, inbox, send)
+    constraints = Constraints()
+    args = (frames_in, inbox, constraints)
+    threading.Thread(target=_read_inbox, args=args, daemon=True).start()
+    return _serve(load, inbox, send, constraints)
 
 
 def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -68,14 +71,35 @@ def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
     return frames_in, frames_out
 
 
-def _read_inbox(frames_in: BinaryIO, inbox: queue.SimpleQueue[ToEngine]) -> None:
+class Constraints:
+    """Compiles what requests bring in the thread that reads them, so that running answers do not
+    wait for it. Before the model is loaded there is nothing to compile for."""
+
+    def __init__(self) -> None:
+        self.backend: TokenBackend | None = None
+
+    def prepare(self, message: ToEngine) -> None:
+        if self.backend is None or not isinstance(message, Generate) or not message.constraint:
+            return
+        try:
+            self.backend.prepare(message.constraint)
+        except Exception:  # noqa: BLE001 - this thread must go on; the loop meets it again
+            traceback.print_exc()
+
+
+def _read_inbox(
+    frames_in: BinaryIO, inbox: queue.SimpleQueue[ToEngine], constraints: Constraints
+) -> None:
     """Queue what comes; at end of file the server is gone, and so are we, whatever is running."""
     while (message := read_frame(frames_in.read)) is not None:
+        constraints.prepare(message)
         inbox.put(message)
     os._exit(0)
 
 
-def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
+def _serve(
+    load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send, constraints: Constraints
+) -> int:
     from edgellm.backends import load_backend
     from edgellm.backends.threads import bind_threads, unbind_thread
     from edgellm.backends.zero_pages import release_zero_pages
@@ -94,6 +118,7 @@ def _serve(load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send) -> int:
     if backend.threads == (1, 1):
         unbind_thread()
     release_zero_pages()
+    constraints.backend = backend
     engine = Engine(
         backend,
         guesser=guesser,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import assert_never
 
-from edgellm.backends.base import OutOfMemory, Sampled, TokenBackend, Work
+from edgellm.backends.base import BadConstraint, OutOfMemory, Sampled, TokenBackend, Work
 from edgellm.engine.checkpoints import CheckpointCache
 from edgellm.engine.guesser import Guesser
 from edgellm.engine.host_cache import HostCache
@@ -120,14 +120,19 @@ class Engine:
             text = b"".join(map(self._backend.token_bytes, prompt)).decode("utf-8", "replace")
             answer.append(Delta(request.id, text))
         sampling = resolve(request.sampling, self._backend.model.sampling)
-        generated = request.generated
+        generated, constraint = request.generated, request.constraint
         shown = self._shown(request.shown)
-        sequence = Sequence(request.id, prompt, sampling, context, request.client, generated, shown)
+        sequence = Sequence(
+            request.id, prompt, sampling, context, request.client, generated, shown, constraint
+        )
         reason = self._replay(sequence)
         if reason is not None:
             return [*answer, Done(sequence.id, reason, sequence.usage(), sequence.timings())]
+        try:
+            self._backend.add_sampler(sequence.id, sampling, prompt, generated, constraint)
+        except BadConstraint as error:
+            return [_bad_constraint(request, error)]
         self._sequences[request.id] = sequence
-        self._backend.add_sampler(sequence.id, sampling, prompt, generated)
         self._scheduler.add(sequence)
         return answer
 
@@ -239,6 +244,9 @@ class Engine:
 
     def _advance(self, sequence: Sequence, result: Sampled) -> Iterator[FromEngine]:
         """Turn a sequence's newest token into text, and end the sequence if it is time."""
+        if result.failure:
+            yield self._give_up(sequence, result.failure)
+            return
         detokenizer = sequence.detokenizer
         is_end = self._backend.is_end(result.token)
         parts = []
@@ -264,6 +272,17 @@ class Engine:
         self._backend.remove_sampler(sequence.id)
         self._scheduler.remove(sequence)
 
+    def _give_up(self, sequence: Sequence, reason: str) -> Failed:
+        """What the answer must match cannot be followed any further."""
+        self._release(sequence)
+        return Failed(
+            sequence.id,
+            "invalid_request",
+            f"The answer cannot be held to what was asked: {reason}",
+            "Simplify the schema or the grammar.",
+            param=sequence.constraint.param if sequence.constraint else "response_format",
+        )
+
     def _fail(self, sequence: Sequence) -> Failed:
         self._release(sequence)
         return Failed(
@@ -276,6 +295,20 @@ class Engine:
 
 def _checkpoints(host_bytes: int) -> CheckpointCache:
     return CheckpointCache(host_bytes) if host_bytes else CheckpointCache()
+
+
+def _bad_constraint(request: Generate, error: BadConstraint) -> Failed:
+    constraint = request.constraint
+    assert constraint is not None
+    what = {"json_schema": "JSON Schema", "regex": "regular expression", "grammar": "grammar"}
+    param = f"{constraint.param}.{error.path}" if error.path else constraint.param
+    return Failed(
+        request.id,
+        "invalid_request",
+        f"This {what[constraint.kind]} cannot be used: {error}",
+        f"The problem is in {param}." if error.path else "",
+        param=param,
+    )
 
 
 def _too_long(id_: int, num_prompt_tokens: int, context: int, qualifier: str = "") -> Failed:

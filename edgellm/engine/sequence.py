@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from edgellm.engine.detokenizer import Detokenizer
 from edgellm.engine.speculation import Acceptance, PromptLookup
-from edgellm.types import FinishReason, Sampling, Timings, Usage
+from edgellm.types import Constraint, FinishReason, Sampling, Timings, Usage
 
 
 class Sequence:
@@ -26,6 +26,7 @@ class Sequence:
         client: str = "",
         generated: Iterable[int] = (),
         shown: Mapping[int, bytes] | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         """`generated` are tokens of the answer that another engine made; `shown` are the control
         tokens that have a text in it."""
@@ -44,6 +45,7 @@ class Sequence:
         self.lookup = PromptLookup(self.tokens)
         self.acceptance = Acceptance()
         self.sampling = sampling
+        self.constraint = constraint
         self.detokenizer = Detokenizer(sampling.stop)
         self.shown = dict(shown or {})
         self._max_length = min(context, len(prompt) + (sampling.max_tokens or context))

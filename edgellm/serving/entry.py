@@ -10,7 +10,8 @@ import math
 import time
 from pathlib import Path
 
-from edgellm.chat.parsers import choose_parser
+from edgellm.chat.call_grammar import answer_constraint
+from edgellm.chat.parsers import choose_parser, parser_name
 from edgellm.chat.parsers.base import OutputParser
 from edgellm.chat.parsers.plain import PlainParser
 from edgellm.chat.template import CHATML, ChatTemplate
@@ -20,8 +21,9 @@ from edgellm.serving.backoff import Backoff
 from edgellm.serving.meter import MIB, RUNTIME_BYTES, Meter
 from edgellm.serving.process import EngineProcess
 from edgellm.serving.resolver import ServedModel
-from edgellm.types import EngineOptions, GenerateRequest, ModelState, ModelStatus
+from edgellm.types import Constraint, EngineOptions, GenerateRequest, ModelState, ModelStatus
 
+THINK, THINK_END = "<think>", "</think>"  # of the templates that begin the reasoning
 UNUSED_SECONDS = 60.0  # that a model stays which was loaded and that nobody has used yet
 
 
@@ -162,6 +164,15 @@ class Entry:
             return PlainParser()
         source = self.template(info).source
         return choose_parser(self.model.parser, source, tools=request.tools, prompt=prompt)
+
+    def constraint(
+        self, request: GenerateRequest, info: ModelInfo, prompt: tuple[str | int, ...]
+    ) -> Constraint | None:
+        """What the answer must match; behind the reasoning, where the template has begun it."""
+        format_ = parser_name(self.model.parser, self.template(info).source)
+        end = prompt[-1] if request.prompt is None and isinstance(prompt[-1], str) else ""
+        after = THINK_END if end.rstrip().endswith(THINK) else ""
+        return answer_constraint(request, format_, after)
 
     def template(self, info: ModelInfo) -> ChatTemplate:
         """Compiled once; a model that has none gets ChatML, the most common one."""

@@ -48,7 +48,7 @@ from edgellm.protocol import (
 )
 from edgellm.serving.backoff import Backoff
 from edgellm.serving.in_flight import Answer, InFlight
-from edgellm.types import EngineState, EngineStats, Sampling
+from edgellm.types import Constraint, EngineState, EngineStats, Sampling
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +136,7 @@ class EngineProcess:
         echo: bool = False,
         client: str = "",
         shown: tuple[str, ...] = (),
+        constraint: Constraint | None = None,
     ) -> AsyncGenerator[Answer, None]:
         """Complete a prompt: Accepted, any number of Delta, Done. Closing it cancels the work.
 
@@ -148,7 +149,8 @@ class EngineProcess:
         """
         await self.ensure_ready()
         id_ = next(self._ids)
-        request = self._in_flight.add(Generate(id_, prompt, sampling, echo, client, shown=shown))
+        generate = Generate(id_, prompt, sampling, echo, client, shown=shown, constraint=constraint)
+        request = self._in_flight.add(generate)
         is_over = False
         try:
             await self._send_due()

@@ -98,6 +98,7 @@ class Router:
                 echo=request.echo,
                 client=request.client,
                 shown=parser.shown_tokens,
+                constraint=entry.constraint(request, info, prompt),
             )
             async with contextlib.aclosing(answers):
                 async for event in _events(answers, parser):

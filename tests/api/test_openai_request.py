@@ -72,7 +72,6 @@ def test_hints_and_unknown_fields_are_ignored() -> None:
     hints = {
         "audio": {"voice": "x"},
         "metadata": {"a": "b"},
-        "parallel_tool_calls": False,
         "prediction": {"type": "content"},
         "reasoning_effort": "low",
         "service_tier": "flex",
@@ -161,7 +160,7 @@ def test_tools() -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
     function = {"name": "weather", "description": "Tells it.", "parameters": schema, "strict": True}
     tools = [{"type": "function", "function": function}, {"function": {"name": "now"}}]
-    expected = (Tool("weather", "Tells it.", schema), Tool("now"))
+    expected = (Tool("weather", "Tells it.", schema, is_strict=True), Tool("now"))
     assert chat(tools=tools)[0].tools == expected
     assert chat(tools=tools, tool_choice="auto")[0].tools == expected
     assert chat(tools=tools, tool_choice="none")[0].tools == ()

@@ -98,7 +98,7 @@ def choose_parser(
     if name is not None and name not in PARSERS:
         known = ", ".join(PARSERS)
         raise ConfigError(f"There is no output parser '{name}'.", f"There are: {known}.")
-    parser = PARSERS[name or find_format(template)](tools, _end(prompt))
+    parser = PARSERS[parser_name(name, template)](tools, _end(prompt))
     is_plain = isinstance(parser, MarkedParser) and parser.is_plain
     return PlainParser() if is_plain else parser
 
@@ -107,3 +107,8 @@ def _end(prompt: Sequence[str | int]) -> str:
     """The prompt's last text. What users wrote cannot reach into it: it is a piece of its own
     where it looks like a marker, and templates end with text of their own."""
     return prompt[-1] if prompt and isinstance(prompt[-1], str) else ""
+
+
+def parser_name(name: str | None, template: str) -> str:
+    """The format in which a model writes its calls, a key of `PARSERS`."""
+    return name or find_format(template)

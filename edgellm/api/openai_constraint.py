@@ -1,0 +1,151 @@
+"""What OpenAI's fields say of an answer's form -> `Constraint`; which tools must be called. Pure.
+
+`regex` and `grammar` are extensions: a regular expression that the whole answer matches, and a
+grammar in Lark or in llama.cpp's GBNF, told apart by their look.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from edgellm.api.openai_schema import SamplingFields
+from edgellm.api.validation import bad_type, bad_value, missing, unsupported
+from edgellm.errors import InvalidRequest
+from edgellm.json_schema import find_problem, join, without_harmless
+from edgellm.types import Constraint, Tool
+
+MAX_CHARS = 256 * 1024  # of a schema, an expression or a grammar
+ANY_OBJECT = '{"type":"object"}'
+
+
+def to_constraint(body: SamplingFields) -> Constraint | None:
+    """What the answer must match; None = anything. Raises InvalidRequest."""
+    found = [
+        constraint
+        for constraint in (
+            _of_response_format(body.response_format),
+            _of_text("regex", body.regex),
+            _of_text("grammar", body.grammar),
+        )
+        if constraint is not None
+    ]
+    if len(found) > 1:
+        raise InvalidRequest(
+            f"Only one of {' and '.join(each.param for each in found)} can be used.",
+            param=found[1].param.split(".")[0],
+        )
+    return found[0] if found else None
+
+
+def _of_text(kind: Any, text: str | None) -> Constraint | None:
+    if text is None:
+        return None
+    _check_size(text, kind)
+    return Constraint(kind, text, kind)
+
+
+def _of_response_format(response_format: Any) -> Constraint | None:
+    match response_format:
+        case None | {"type": "text"}:
+            return None
+        case {"type": "json_object", "schema": schema}:  # llama-server's short form
+            return schema_constraint(schema, "response_format.schema")
+        case {"type": "json_object"}:
+            return Constraint("json_schema", ANY_OBJECT)
+        case {"type": "json_schema", "json_schema": dict() as wrapped}:
+            return _of_wrapped(wrapped)
+        case {"type": "json_schema", "json_schema": other}:
+            raise bad_type("response_format.json_schema", "an object", other)
+        case {"type": "json_schema"}:
+            raise missing("response_format.json_schema")
+        case {"type": other}:
+            expected = "'text', 'json_object' or 'json_schema'"
+            raise bad_value("response_format.type", expected, other)
+        case dict():
+            raise missing("response_format.type")
+        case _:
+            raise bad_type("response_format", "an object", response_format)
+
+
+def _of_wrapped(wrapped: dict[str, Any]) -> Constraint:
+    """OpenAI's own: the schema beside a name. With and without `strict` it is kept to."""
+    strict = wrapped.get("strict")
+    if strict is not None and not isinstance(strict, bool):
+        raise bad_type("response_format.json_schema.strict", "a boolean", strict)
+    if wrapped.get("schema") is None:
+        raise missing("response_format.json_schema.schema")
+    return schema_constraint(wrapped["schema"], "response_format.json_schema.schema")
+
+
+def schema_constraint(schema: Any, param: str) -> Constraint:
+    """A JSON Schema at the field `param`, for every dialect. Raises InvalidRequest that names the
+    keyword that an answer cannot be held to."""
+    if not isinstance(schema, dict):
+        raise bad_type(param, "an object", schema)
+    problem = find_problem(schema)
+    if problem is not None:
+        where = join(param, problem.path) if problem.path else param
+        raise unsupported(
+            f"The answer cannot be held to this JSON Schema: {problem.message}",
+            f"The problem is in '{where}'.",
+            where,
+        )
+    try:
+        text = json.dumps(without_harmless(schema), allow_nan=False)
+    except ValueError:
+        raise bad_value(param, "finite numbers only", schema) from None
+    _check_size(text, param)
+    return Constraint("json_schema", text, param)
+
+
+def _check_size(text: str, param: str) -> None:
+    if len(text) > MAX_CHARS:
+        raise InvalidRequest(
+            f"'{param}' has {len(text)} characters, more than {MAX_CHARS}.",
+            "Shorten it, or split the request.",
+            param=param,
+        )
+
+
+def required_calls(tool_choice: Any, tools: tuple[Tool, ...]) -> tuple[str, ...] | None:
+    """The names of the tools of which one must be called, none = as the model likes; None where
+    it may not call any. Raises InvalidRequest."""
+    match tool_choice:
+        case None | "auto":
+            return ()
+        case "none":
+            return None
+        case "required":
+            return _known([tool.name for tool in tools], tools)
+        case {"type": "function", "function": {"name": str() as name}}:
+            return _known([name], tools)
+        case {"type": "allowed_tools"}:
+            raise unsupported(
+                "tool_choice 'allowed_tools' is not supported.",
+                "Send the allowed tools only.",
+                "tool_choice",
+            )
+        case {"type": "function"}:
+            raise missing("tool_choice.function.name")
+        case str():
+            raise bad_value("tool_choice", "'auto', 'none', 'required' or a function", tool_choice)
+        case {"type": other}:
+            raise bad_value("tool_choice.type", "'function'", other)
+        case dict():
+            raise missing("tool_choice.type")
+        case _:
+            expected = "'auto', 'none', 'required' or an object"
+            raise bad_type("tool_choice", expected, tool_choice)
+
+
+def _known(names: list[str], tools: tuple[Tool, ...]) -> tuple[str, ...]:
+    known = {tool.name for tool in tools}
+    for name in names:
+        if name not in known:
+            raise bad_value("tool_choice.function.name", "the name of one of the 'tools'", name)
+    if not names:
+        raise InvalidRequest(
+            "'tool_choice' demands a call, but there are no 'tools'.", param="tool_choice"
+        )
+    return tuple(names)

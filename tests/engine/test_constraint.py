@@ -1,0 +1,193 @@
+"""Answers fit what they must match, with everything else that an engine does to them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from msgspec.structs import replace
+
+from edgellm.backends import load_backend
+from edgellm.backends.base import TokenBackend
+from edgellm.engine.guesser import Guesser
+from edgellm.engine.loop import Engine
+from edgellm.engine.prefix_cache import NoCache
+from edgellm.engine.speculation import StepCost
+from edgellm.protocol import Delta, Done, Failed, Generate
+from edgellm.types import Constraint, EngineOptions, Sampling
+from tests.support.schemas import SCHEMAS
+
+PROMPT = ("<|im_start|>user\nTell me, tell me, tell me of it.<|im_end|>\n<|im_start|>assistant\n",)
+HOT = Sampling(temperature=1.5, top_p=1.0, top_k=0, min_p=0.0, seed=1, max_tokens=300)
+PERSON = Constraint("json_schema", json.dumps(SCHEMAS["person"]))
+
+
+@pytest.fixture(scope="module")
+def backend(pocket: Path) -> Iterator[TokenBackend]:
+    options = EngineOptions(context=400, parallel=8, threads=1)
+    with contextlib.closing(load_backend("llama_cpp", str(pocket), options, lambda _: None)) as it:
+        yield it
+
+
+class EagerGuesser(Guesser):
+    """Repeats the text whether that pays or not, so that many guesses are forbidden tokens."""
+
+    def __init__(self) -> None:
+        super().__init__(StepCost())
+
+    def guess(self, running: Any, room: int) -> dict[int, list[int]]:
+        guesses = {
+            each.id: each.tokens[-9:-6] or each.tokens[:3] for each in running if each.num_left > 4
+        }
+        return guesses if 3 * len(guesses) <= room else {}
+
+
+def complete(
+    engine: Engine, *requests: Generate
+) -> dict[int, tuple[str, Done | Failed, list[int]]]:
+    messages = [message for request in requests for message in engine.submit(request)]
+    while not engine.is_idle:
+        messages += engine.step()
+    texts: dict[int, str] = {}
+    tokens: dict[int, list[int]] = {request.id: [] for request in requests}
+    ends: dict[int, Done | Failed] = {}
+    for message in messages:
+        if isinstance(message, Delta):
+            texts[message.id] = texts.get(message.id, "") + message.text
+            tokens[message.id] += message.tokens
+        elif isinstance(message, Done | Failed) and message.id is not None:
+            ends[message.id] = message
+    return {id_: (texts.get(id_, ""), ends[id_], tokens[id_]) for id_ in ends}
+
+
+def ask(id_: int, constraint: Constraint, sampling: Sampling = HOT) -> Generate:
+    return Generate(id_, PROMPT, replace(sampling, seed=id_), constraint=constraint)
+
+
+def test_different_constraints_at_once(backend: TokenBackend) -> None:
+    names = ["person", "nested", "array", "tree", "pattern", "number", "any_of"]
+    requests = [
+        ask(id_, Constraint("json_schema", json.dumps(SCHEMAS[name])))
+        for id_, name in enumerate(names)
+    ]
+    free = Generate(7, PROMPT, Sampling(temperature=0, max_tokens=20))
+    results = complete(Engine(backend, NoCache()), *requests, free)
+    for id_, name in enumerate(names):
+        text, end, _ = results[id_]
+        assert isinstance(end, Done)
+        assert end.reason == "stop", (name, text)
+        jsonschema.validate(json.loads(text), SCHEMAS[name])
+    assert results[7][0] == complete(Engine(backend, NoCache()), free)[7][0]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_guesses_change_nothing(backend: TokenBackend, temperature: float) -> None:
+    sampling = replace(HOT, temperature=temperature)
+    requests = [
+        ask(id_, Constraint("json_schema", json.dumps(SCHEMAS[name])), sampling)
+        for id_, name in enumerate(("person", "tree", "array"))
+    ]
+    for request in requests:  # one by one: batches of other sizes may differ in the last bit
+        plain = complete(Engine(backend, NoCache()), request)
+        engine = Engine(backend, NoCache(), guesser=EagerGuesser())
+        guessed = complete(engine, request)
+        assert guessed[request.id][0] == plain[request.id][0]
+        assert engine.stats.num_guessed_tokens > 0
+
+
+def test_an_answer_goes_on_where_another_engine_was(backend: TokenBackend) -> None:
+    request = ask(3, Constraint("json_schema", json.dumps(SCHEMAS["tree"])))
+    text, _, tokens = complete(Engine(backend, NoCache()), request)[3]
+    assert len(tokens) > 6
+    for cut in (1, 3, len(tokens) - 2):
+        told = b"".join(map(backend.token_bytes, tokens[:cut])).decode()
+        rest = complete(Engine(backend, NoCache()), replace(request, generated=tuple(tokens[:cut])))
+        assert told + rest[3][0] == text
+
+
+def test_what_is_complete_ends_whatever_else_is_asked(backend: TokenBackend) -> None:
+    yes = Constraint("regex", "yes")
+    for sampling in (
+        replace(HOT, min_tokens=50),
+        replace(HOT, ignore_eos=True),
+        replace(HOT, typical_p=0.5, temperature=0.7),
+        Sampling(temperature=0, logit_bias={5: 100.0}),
+    ):
+        text, end, _ = complete(Engine(backend, NoCache()), ask(1, yes, sampling))[1]
+        assert text == "yes"
+        assert isinstance(end, Done)
+        assert end.reason == "stop"
+
+
+def test_max_tokens_and_stop_cut_it_short(backend: TokenBackend) -> None:
+    results = complete(
+        Engine(backend, NoCache()),
+        ask(1, PERSON, replace(HOT, max_tokens=3)),
+        ask(2, PERSON, replace(HOT, stop=('"age"',))),
+    )
+    assert isinstance(results[1][1], Done)
+    assert results[1][1].reason == "length"
+    assert isinstance(results[2][1], Done)
+    assert results[2][1].reason == "stop"
+    assert '"age"' not in results[2][0]
+    assert '"name"' in results[2][0]
+
+
+def test_log_probabilities_are_those_before_the_constraint(backend: TokenBackend) -> None:
+    constraint = Constraint("regex", "zebra")
+    engine = Engine(backend, NoCache())
+    engine.submit(ask(1, constraint, Sampling(temperature=0, top_logprobs=1)))
+    entries = []
+    while not engine.is_idle:
+        for message in engine.step():
+            entries += list(message.logprobs) if isinstance(message, Delta) else []
+    assert b"".join(entry.token for entry in entries) == b"zebra"
+    assert entries[0].logprob < entries[0].top[0][1]  # it wanted to say something else
+
+
+def test_mistakes_are_told_before_anything_is_computed(backend: TokenBackend) -> None:
+    bad = Constraint("json_schema", '{"items":{"format":"tea"}}', "response_format.schema")
+    engine = Engine(backend, NoCache())
+    (failed,) = engine.submit(ask(1, bad))
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.param) == ("invalid_request", "response_format.schema.items")
+    assert "Unknown format: tea" in failed.message
+    assert engine.is_idle
+
+
+def test_a_grammar_that_grows_too_complex_fails_its_own_request_only(
+    backend: TokenBackend,
+) -> None:
+    branches = [
+        {
+            "type": "object",
+            "properties": {
+                f"k{i}_{j}": {"type": "number", "minimum": i, "maximum": 10**6 + j}
+                for j in range(20)
+            },
+        }
+        for i in range(40)
+    ]
+    wild = Constraint("json_schema", json.dumps({"anyOf": branches}), "response_format")
+    results = complete(Engine(backend, NoCache()), ask(1, wild), ask(2, PERSON))
+    failed = results[1][1]
+    assert isinstance(failed, Failed)
+    assert failed.param == "response_format"
+    assert "items" in failed.message
+    jsonschema.validate(json.loads(results[2][0]), SCHEMAS["person"])
+
+
+def test_after_a_reasoning_the_answer_fits(backend: TokenBackend) -> None:
+    constraint = Constraint("regex", "[0-9]{4}", after=".")
+    text, end, _ = complete(
+        Engine(backend, NoCache()), ask(1, constraint, Sampling(temperature=0, max_tokens=80))
+    )[1]
+    assert isinstance(end, Done)
+    assert end.reason == "stop"
+    assert re.fullmatch(r"[^.]*\.\d{4}", text), text
