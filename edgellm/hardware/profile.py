@@ -8,6 +8,7 @@ from msgspec import Struct
 
 RESERVE_SHARE = 0.05
 MIN_RESERVE_BYTES = 256 * 1024 * 1024
+SMALL_PART = 4  # where that would be more than a quarter, a quarter will do
 
 # The CPU features that decide which of llama.cpp's kernels run, in our own spelling.
 Feature: TypeAlias = Literal[
@@ -65,8 +66,12 @@ class Memory(Struct, frozen=True):
     def reserve_bytes(self) -> int:
         """What models leave free, for whatever else runs here and grows: a part of what this
         process may use at all, the machine's memory or its cgroup's."""
-        usable = [size for size in (self.total_bytes, self.limit_bytes) if size is not None]
-        return max(MIN_RESERVE_BYTES, int(RESERVE_SHARE * min(usable, default=0)))
+        known = [size for size in (self.total_bytes, self.limit_bytes) if size is not None]
+        if not known:
+            return MIN_RESERVE_BYTES
+        usable = min(known)
+        least = min(MIN_RESERVE_BYTES, usable // SMALL_PART)
+        return max(least, int(RESERVE_SHARE * usable))
 
     @property
     def usable_bytes(self) -> int | None:

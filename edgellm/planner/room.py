@@ -1,8 +1,8 @@
 """How much memory a model may take here: what is free now, less a reserve that stays free.
 
 The reserve is for what else runs and grows: 5 % of the memory that this process may use at all
-(the machine's, or its cgroup's limit), at least 256 MiB. On a GPU with memory of its own, at least
-512 MiB: its driver takes some for each program, and says so to nobody beforehand.
+(the machine's, or its cgroup's limit), at least 256 MiB or a quarter of it. On a GPU with memory of
+its own, at least 512 MiB: its driver takes some for each program, and says so to nobody beforehand.
 """
 
 from __future__ import annotations

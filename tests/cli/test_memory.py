@@ -70,6 +70,7 @@ def test_the_built_in_model_needs_no_planner(memory: ModelMemory) -> None:
         (Memory(64 * GIB, 7 * GIB, 8 * GIB), 7 * GIB - int(8 * GIB * 0.05)),  # a cgroup's limit
         (Memory(None, 4 * GIB), 4 * GIB - 256 * MIB),
         (Memory(1 * GIB, 100 * MIB), 0),
+        (Memory(64 * GIB, 300 * MIB, 320 * MIB), 220 * MIB),  # nor more than a quarter
         (Memory(8 * GIB, None), None),
     ],
 )
