@@ -25,7 +25,7 @@ def test_every_setting_is_in_the_table_with_its_flag_and_variable() -> None:
     serve = (ROOT / "edgellm" / "cli" / "serve.py").read_text()
     for name, flag, variable in rows:
         assert variable == f"EDGELLM_{name.upper()}"
-        assert flag == "MODEL.gguf" or flag.removeprefix("--").replace("-", "_") + ": " in serve
+        assert flag == "MODEL" or flag.removeprefix("--").replace("-", "_") + ": " in serve
 
 
 @pytest.mark.parametrize("command", [str(each.name) for each in app.registered_commands])

@@ -38,7 +38,7 @@ def test_help_lists_the_commands(cli: Cli) -> None:
         (
             "serve",
             "--host --port --context --parallel --threads --alias --cors-origin --log-level "
-            "--config MODEL --yes --offline",
+            "--config --yes --offline --force MODEL",
         ),
         ("run", "--model --server --system --temperature --max-tokens --seed --format"),
         ("chat", "--model --server --system --temperature --max-tokens --seed"),

@@ -133,6 +133,9 @@ def test_a_named_model_that_does_not_fit_is_refused_with_a_smaller_one() -> None
     assert picked(forced) == "large:Q4_K_M"
     assert isinstance(forced, Plan)
     assert "It was forced" in forced.reasons[0]
+    nameless = make(Goal(is_forced=True), profile=tight)
+    assert isinstance(nameless, Plan)
+    assert "It was forced" not in nameless.reasons[0]
 
 
 def test_where_no_single_change_helps_all_are_dropped() -> None:
