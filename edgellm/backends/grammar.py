@@ -205,16 +205,30 @@ def _first_line(error: str) -> str:
     return text.strip()[:500]
 
 
-def llama_tokenizer(lib: Any, vocab: Any, texts: list[bytes], end_tokens: list[int]) -> Any:
+def llama_tokenizer(lib: Any, vocab: Any, end_tokens: list[int]) -> Any:
     """llguidance's tokenizer for a llama.cpp vocabulary.
 
-    Args:
-        texts: by token; a control token's begins with the byte 0xff, so no text contains it.
+    A control token's text begins with the byte 0xff, so no answer contains it. Tokens that a
+    model's author has added, such as `<tool_call>`, are ordinary text.
     """
     import ctypes
 
     from llguidance import LLTokenizer
 
+    special = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
+    max_bytes = 64
+    buffer = ctypes.create_string_buffer(max_bytes)
+    texts: list[bytes] = []
+    for token in range(lib.llama_vocab_n_tokens(vocab)):
+        if lib.llama_vocab_get_attr(vocab, token) & special:
+            texts.append(b"\xff" + lib.llama_vocab_get_text(vocab, token))
+            continue
+        size = lib.llama_token_to_piece(vocab, token, buffer, max_bytes, 0, False)
+        if size < 0:  # the buffer is too small
+            max_bytes = -size
+            buffer = ctypes.create_string_buffer(max_bytes)
+            size = lib.llama_token_to_piece(vocab, token, buffer, max_bytes, 0, False)
+        texts.append(buffer.raw[:size])
     function = ctypes.cast(lib._lib.llama_tokenize, ctypes.c_void_p).value
     return LLTokenizer.from_llamacpp(
         tokens=texts, vocab_ptr=vocab, tokenize_fptr=function, eos_token=end_tokens, slices=None

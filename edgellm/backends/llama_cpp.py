@@ -124,7 +124,7 @@ class LlamaCppBackend:
         self._end_tokens = [t for t in range(self._num_vocab) if self.is_end(t)]
         self._info = self._describe()
         self._grammars = Grammars(
-            self._guidance_tokenizer,
+            lambda: llama_tokenizer(lib, self._vocab, self._end_tokens),
             self._num_vocab,
             self._end_tokens,
             lambda token: self._read_piece(token, with_control=True),
@@ -256,18 +256,6 @@ class LlamaCppBackend:
 
     def prepare(self, constraint: Constraint) -> None:
         self._grammars.prepare(constraint)
-
-    def _guidance_tokenizer(self) -> Any:
-        """Tokens that a model's author has added, such as `<tool_call>`, are ordinary text."""
-        lib, vocab = self._lib, self._vocab
-        special = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
-        texts = [
-            b"\xff" + lib.llama_vocab_get_text(vocab, token)
-            if lib.llama_vocab_get_attr(vocab, token) & special
-            else self._read_piece(token, with_control=False)
-            for token in range(self._num_vocab)
-        ]
-        return llama_tokenizer(lib, vocab, texts, self._end_tokens)
 
     def add_sampler(
         self,
