@@ -9,8 +9,9 @@ from pathlib import Path
 UNFINISHED = ".part"  # ends the name of a file that is being written
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Through a temporary file in the same folder, which must exist.
+def write_atomically(path: Path, *parts: bytes) -> None:
+    """The parts, one behind the other, through a temporary file in the same folder, which must
+    exist. To join large parts first would take their memory once more.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full; nothing is left behind.
@@ -19,7 +20,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -86,7 +86,7 @@ class PrefixStore:
         path = self._folder / f"{self._name_of_key()}-{identity}{SUFFIX}"
         if not path.exists():
             body = msgspec.msgpack.encode(Prefix(self._key, tuple(tokens), state))
-            write_atomically(path, hashlib.sha256(body).digest() + body)
+            write_atomically(path, hashlib.sha256(body).digest(), body)
         return path
 
     def _clean(self, kept: set[Path]) -> None:
@@ -108,7 +108,7 @@ class PrefixStore:
 
 def _read(path: Path) -> Prefix | None:
     with contextlib.suppress(OSError, msgspec.DecodeError):
-        data = path.read_bytes()
+        data = memoryview(path.read_bytes())
         body = data[_DIGEST_BYTES:]
         if hashlib.sha256(body).digest() == data[:_DIGEST_BYTES]:
             return msgspec.msgpack.decode(body, type=Prefix)
