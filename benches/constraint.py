@@ -4,8 +4,9 @@
 
 `free` draws any token; `records` writes an array of objects that does not end, whose keys are
 forced and whose values are mostly not; `string` writes one endless string, where almost every
-token is allowed: the dearest case. Runs are interleaved; figures are medians. `allowed` is the time
-to find the tokens that may come next, `draw` that to sample one of them, both per token.
+token is allowed: the dearest case. After a warm-up, runs are interleaved, each round in another
+order; figures are medians, `of free` that of each round's own ratios. With other load on the
+machine they say nothing: a ratio well over 1 is a sign of that. `allowed` is the time to find the tokens that may come next, `draw` that to sample one of them, both per token.
 """
 
 from __future__ import annotations
@@ -110,18 +111,21 @@ def decode_rate(
 def measure(backend: LlamaCppBackend, count: int, options: argparse.Namespace) -> Figures:
     generator = random.Random(options.seed)
     sampling = Sampling(max_tokens=options.decode + 1, ignore_eos=True, seed=options.seed)
-    runs = []
-    for _ in range(options.repeat):
+    names, runs = list(CONSTRAINTS), []
+    for constraint in CONSTRAINTS.values():  # the warm-up
+        decode_rate(backend, [[300, 301]] * count, constraint, 4, sampling)
+    for round_ in range(options.repeat):
+        turn = round_ % len(names)
         prompts = [
             [generator.randrange(300, backend.model.vocab_size) for _ in range(16)]
             for _ in range(count)
         ]
-        runs.append(
-            {
-                name: decode_rate(backend, prompts, constraint, options.decode, sampling)
-                for name, constraint in CONSTRAINTS.items()
-            }
-        )
+        rates = {
+            name: decode_rate(backend, prompts, CONSTRAINTS[name], options.decode, sampling)
+            for name in names[turn:] + names[:turn]
+        }
+        shares = {f"{name}_of_free": ratio(rates[name], rates["free"]) for name in names}
+        runs.append(rates | shares)
     return medians(runs)
 
 
@@ -173,9 +177,9 @@ def show(results: dict[str, Any]) -> None:
     print_table(
         ("answers", "sequences", "decode tok/s", "of free"),
         [
-            (name, count, number(rate), f"{ratio(rate, figures['free']):.3f}")
+            (name, count, number(figures[name]), f"{figures[f'{name}_of_free']:.3f}")
             for count, figures in results["decode_tokens_per_second"].items()
-            for name, rate in figures.items()
+            for name in CONSTRAINTS
         ],
     )
     print_table(
