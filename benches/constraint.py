@@ -6,7 +6,8 @@
 forced and whose values are mostly not; `string` writes one endless string, where almost every
 token is allowed: the dearest case. After a warm-up, runs are interleaved, each round in another
 order; figures are medians, `of free` that of each round's own ratios. With other load on the
-machine they say nothing: a ratio well over 1 is a sign of that. `allowed` is the time to find the tokens that may come next, `draw` that to sample one of them, both per token.
+machine they say nothing: a ratio well over 1 is a sign of that. `allowed` is the time to find the
+tokens that may come next, `draw` that to sample one of them, both per token.
 """
 
 from __future__ import annotations
