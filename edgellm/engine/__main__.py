@@ -108,7 +108,8 @@ def _serve(
 
     began = time.monotonic()
     bind_threads(load.options)
-    available, before = _available_bytes(), _resident_bytes()
+    # What computed prompts may take is looked into only where nobody said it.
+    before = None if load.options.cache_ram else (_available_bytes(), _resident_bytes())
     try:
         backend = load_backend(load.backend, load.path, load.options, _progress_reporter(send))
         guesser = _guesser(load, backend)
@@ -119,11 +120,10 @@ def _serve(
         unbind_thread()
     release_zero_pages()
     constraints.backend = backend
-    engine = Engine(
-        backend,
-        guesser=guesser,
-        host_bytes=load.options.cache_ram * MIB or _spare_bytes(backend.model, available, before),
-    )
+    host_bytes = load.options.cache_ram * MIB
+    if before is not None:
+        host_bytes = _spare_bytes(backend.model, *before)
+    engine = Engine(backend, guesser=guesser, host_bytes=host_bytes)
     store = _prefix_store(load, backend)
     if store is not None:
         engine.restore(store)
@@ -139,12 +139,12 @@ def _serve(
     return 0
 
 
-def _spare_bytes(model: ModelInfo, available: int | None, before: int) -> int:
-    """For computed prompts. `available` and `before`: what could be had and what this process held
+def _spare_bytes(model: ModelInfo, available: int | None, held: int) -> int:
+    """For computed prompts. `available` and `held`: what could be had and what this process held
     before the load."""
     from edgellm.engine.spare import spare_bytes
 
-    grown = _resident_bytes() - before
+    grown = _resident_bytes() - held
     return spare_bytes(model.size_bytes, available, model.buffer_bytes, grown)
 
 
