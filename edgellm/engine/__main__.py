@@ -142,7 +142,7 @@ def _serve(
 def _spare_bytes(model: ModelInfo, available: int | None, held: int) -> int:
     """For computed prompts. `available` and `held`: what could be had and what this process held
     before the load."""
-    from edgellm.engine.spare import spare_bytes
+    from edgellm.hardware.spare import spare_bytes
 
     grown = _resident_bytes() - held
     return spare_bytes(model.size_bytes, available, model.buffer_bytes, grown)

@@ -18,6 +18,7 @@ from edgellm.backends.base import Limits
 from edgellm.backends.llama_limits import can_cut, choose_limits
 from edgellm.catalog.card import Variant
 from edgellm.hardware.profile import Feature
+from edgellm.hardware.spare import spare_bytes
 from edgellm.planner.compute import compute_bytes, mask_bytes, num_cells
 from edgellm.planner.facts import Layer, ModelFacts, Weight
 from edgellm.planner.repack import is_repacked
@@ -32,11 +33,6 @@ ENGINE_BYTES = 46 * MIB
 TOKEN_BYTES = 100  # of the tokenizer's tables, for each token of the vocabulary
 MERGE_BYTES = 84  # and for each of its merges
 CELL_BYTES = 100  # that the cache remembers of a cell: its position and its sequences
-# As the engine does it (`engine/spare.py`).
-MOST_HOST_BYTES = 1024 * MIB
-LEAST_HOST_BYTES = 64 * MIB
-SPARE_SHARE = 0.25
-MOST_MODEL_SHARE = 4  # times the size of the model's weights
 
 
 class Environment(Struct, frozen=True):
@@ -106,8 +102,7 @@ def estimate(
     own = _engine(facts, options, limits, environment, gpu_layers)
     guessing = _draft_bytes(draft, options, limits, environment) if draft is not None else 0
     own = replace(own, draft=guessing, projector=projector_bytes)
-    most = min(MOST_HOST_BYTES, MOST_MODEL_SHARE * facts.weight_bytes)
-    return replace(own, host_cache=_host_cache(options, environment, own.needed, most))
+    return replace(own, host_cache=_host_cache(facts, options, environment, own.needed))
 
 
 def limits_of(facts: ModelFacts, options: EngineOptions) -> Limits:
@@ -244,11 +239,10 @@ def _draft_bytes(
     return found.total - SERVER_BYTES - ENGINE_BYTES
 
 
-def _host_cache(options: EngineOptions, environment: Environment, taken: int, most: int) -> int:
-    """What the engine will allow itself once the model is loaded."""
+def _host_cache(
+    facts: ModelFacts, options: EngineOptions, environment: Environment, taken: int
+) -> int:
+    """What the engine will allow itself."""
     if options.cache_ram:
         return options.cache_ram * MIB
-    if environment.available_bytes is None:
-        return LEAST_HOST_BYTES
-    left = environment.available_bytes - taken
-    return max(LEAST_HOST_BYTES, min(most, int(left * SPARE_SHARE)))
+    return spare_bytes(facts.weight_bytes, environment.available_bytes, taken)

@@ -15,13 +15,12 @@ from msgspec.structs import replace
 from benches.synthetic import synthetic_model
 from edgellm.catalog.card import ModelFile, Variant
 from edgellm.hardware.native import NativeBuild, probe_native
+from edgellm.hardware.spare import LEAST_BYTES, MOST_BYTES
 from edgellm.planner.compute import compute_bytes
 from edgellm.planner.facts import Layer, ModelFacts, Weight
 from edgellm.planner.header_facts import facts_of_header
 from edgellm.planner.memory import (
-    LEAST_HOST_BYTES,
     MIB,
-    MOST_HOST_BYTES,
     Breakdown,
     Environment,
     estimate,
@@ -216,7 +215,7 @@ def test_a_draft_model_has_all_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("available", "expected"),
-    [(None, LEAST_HOST_BYTES), (0, LEAST_HOST_BYTES), (64 * GIB, MOST_HOST_BYTES)],
+    [(None, LEAST_BYTES), (0, LEAST_BYTES), (64 * GIB, MOST_BYTES)],
 )
 def test_the_host_cache_takes_a_part_of_what_is_left(available: int | None, expected: int) -> None:
     options = replace(PLAIN, cache_ram=0)
@@ -228,7 +227,7 @@ def test_the_host_cache_suits_the_model() -> None:
     options, plenty = replace(PLAIN, cache_ram=0), Environment((), 64 * GIB)
     weights = (replace(dense().weights[0], size_bytes=100 * MIB),)
     assert estimate(dense(weights=weights), options, plenty).host_cache == 400 * MIB
-    assert estimate(dense(), options, plenty).host_cache == LEAST_HOST_BYTES
+    assert estimate(dense(), options, plenty).host_cache == LEAST_BYTES
 
 
 @pytest.mark.parametrize("field", ["context", "parallel", "cells", "batch_tokens", "cache_ram"])

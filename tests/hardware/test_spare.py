@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from edgellm.engine import spare
-from edgellm.engine.spare import LEAST_BYTES, MOST_BYTES, spare_bytes
-from edgellm.planner import memory
+from edgellm.hardware.spare import LEAST_BYTES, MOST_BYTES, spare_bytes
 
 MIB, GIB = 2**20, 2**30
 
@@ -27,10 +25,3 @@ def test_never_more_than_suits_the_model_and_never_nothing() -> None:
 
 def test_a_process_that_grew_by_more_than_its_buffers_took_that() -> None:
     assert spare_bytes(1 * GIB, 3 * GIB, 1 * GIB, 2 * GIB) == GIB // 4
-
-
-def test_the_planner_reckons_with_the_same() -> None:
-    planned = memory.LEAST_HOST_BYTES, memory.MOST_HOST_BYTES
-    assert planned == (LEAST_BYTES, MOST_BYTES)
-    assert memory.SPARE_SHARE == spare.SPARE_SHARE
-    assert memory.MOST_MODEL_SHARE == spare.MOST_MODEL_SHARE

@@ -15,7 +15,7 @@ MOST_MODEL_SHARE = 4  # times the size of the model's weights
 
 
 def spare_bytes(
-    model_bytes: int, available_bytes: int | None, buffer_bytes: int, grown_bytes: int
+    model_bytes: int, available_bytes: int | None, buffer_bytes: int, grown_bytes: int = 0
 ) -> int:
     """What this device can spare, and no more than suits the model; a little where it does not
     tell.
