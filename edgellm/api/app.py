@@ -9,32 +9,30 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
-from pydantic.json_schema import models_json_schema
 from starlette.middleware.cors import CORSMiddleware
 
 from edgellm import __version__
 from edgellm.api.admin import admin_routes
+from edgellm.api.documented import body_schemas
 from edgellm.api.errors import install_error_handlers
 from edgellm.api.health import health_routes
-from edgellm.api.openai import openai_routes
-from edgellm.api.openai_schema import ChatCompletionBody, CompletionBody
+from edgellm.api.openai.routes import openai_routes
+from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
 from edgellm.serving.router import Router
 from edgellm.types import UpgradeStatus
 
 MAX_BODY_BYTES = 32 * 2**20
+BODIES = (ChatCompletionBody, CompletionBody)  # that our dialects validate by themselves
 
 
 class EdgellmAPI(FastAPI):
-    """FastAPI, with the bodies that our dialects validate by themselves in its documentation."""
+    """FastAPI, with the bodies of our dialects in its documentation."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             schema = super().openapi()
-            _, bodies = models_json_schema(
-                [(ChatCompletionBody, "validation"), (CompletionBody, "validation")],
-                ref_template="#/components/schemas/{model}",
-            )
-            schema.setdefault("components", {}).setdefault("schemas", {}).update(bodies["$defs"])
+            components = schema.setdefault("components", {}).setdefault("schemas", {})
+            components.update(body_schemas(BODIES))
             self.openapi_schema = schema
         return self.openapi_schema
 

@@ -12,8 +12,8 @@ from sse_starlette.sse import AppStatus
 
 from edgellm.api import sse
 from edgellm.api.answers import Answers
-from edgellm.api.openai_chat import ChatStream
-from edgellm.api.openai_output import Head
+from edgellm.api.openai.chat import ChatStream
+from edgellm.api.openai.output import Head
 from edgellm.api.sse import AnswerStream, frame
 from edgellm.types import GenerateRequest, Started, TextDelta
 from tests.api.conftest import Hang, ScriptedRouter

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from edgellm.api.openai_constraint import required_calls, to_constraint
-from edgellm.api.openai_schema import (
+from edgellm.api.openai.constraint import required_calls, to_constraint
+from edgellm.api.openai.schema import (
     MAX_INT,
     AssistantToolCall,
     ChatCompletionBody,

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgellm.api.openai_chat import ChatStream, chat_completion
-from edgellm.api.openai_completions import CompletionStream, Offsets, completion, token_text
-from edgellm.api.openai_output import Head, to_timings
+from edgellm.api.openai.chat import ChatStream, chat_completion
+from edgellm.api.openai.completions import CompletionStream, Offsets, completion, token_text
+from edgellm.api.openai.output import Head, to_timings
 from edgellm.api.sse import StreamWriter
 from edgellm.errors import EngineCrashed
 from edgellm.types import (
@@ -32,7 +32,7 @@ from edgellm.types import (
 )
 from tests.api.conftest import FINISHED, HELLO, TIMINGS, USAGE
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "openai"
+GOLDEN = Path(__file__).parents[2] / "golden" / "openai"
 HEAD = Head("chatcmpl-0", 1_700_000_000, "pocket")
 COMPLETION_HEAD = Head("cmpl-0", 1_700_000_000, "pocket")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
-from edgellm.api.openai_output import (
+from edgellm.api.openai.output import (
     Head,
     Json,
     OpenAIStream,

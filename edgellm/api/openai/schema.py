@@ -1,4 +1,4 @@
-"""What OpenAI's clients may send: names, types and ranges. Meaning is `openai_request.py`'s.
+"""What OpenAI's clients may send: names, types and ranges. Meaning is `request.py`'s.
 
 Types are strict as OpenAI's are ("0.7" is not a number, true is not 1). Unknown fields are
 ignored, and so are these known ones, which are hints or book-keeping and change no promise of the

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator, Sequence
 
-from edgellm.api.openai_output import Head, Json, OpenAIStream, Totals, finite
+from edgellm.api.openai.output import Head, Json, OpenAIStream, Totals, finite
 from edgellm.types import (
     Event,
     Finished,

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgellm.api.openai_request import chat_to_requests, completion_to_requests, to_seed
-from edgellm.api.openai_schema import ChatCompletionBody, CompletionBody
+from edgellm.api.openai.request import chat_to_requests, completion_to_requests, to_seed
+from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
 from edgellm.api.validation import parse_body
 from edgellm.types import GenerateRequest, Message, Sampling, Tool, ToolCall
 

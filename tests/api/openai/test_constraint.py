@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgellm.api.openai_constraint import MAX_CHARS
-from edgellm.api.openai_request import chat_to_requests, completion_to_requests
-from edgellm.api.openai_schema import ChatCompletionBody, CompletionBody
+from edgellm.api.constraints import MAX_CHARS
+from edgellm.api.openai.request import chat_to_requests, completion_to_requests
+from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
 from edgellm.api.validation import parse_body
 from edgellm.errors import InvalidRequest
 from edgellm.types import Constraint, GenerateRequest

@@ -6,17 +6,15 @@ grammar in Lark or in llama.cpp's GBNF, told apart by their look.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from edgellm.api.openai_schema import SamplingFields
+from edgellm.api.constraints import ANY_OBJECT, check_size, known_tools, schema_constraint
+from edgellm.api.openai.schema import SamplingFields
 from edgellm.api.validation import bad_type, bad_value, missing, unsupported
 from edgellm.errors import InvalidRequest
-from edgellm.json_schema import find_problem, join, without_harmless
 from edgellm.types import Constraint, Tool
 
-MAX_CHARS = 256 * 1024  # of a schema, an expression or a grammar
-ANY_OBJECT = '{"type":"object"}'
+_NAME = "tool_choice.function.name"
 
 
 def to_constraint(body: SamplingFields) -> Constraint | None:
@@ -41,7 +39,7 @@ def to_constraint(body: SamplingFields) -> Constraint | None:
 def _of_text(kind: Any, text: str | None) -> Constraint | None:
     if text is None:
         return None
-    _check_size(text, kind)
+    check_size(text, kind)
     return Constraint(kind, text, kind)
 
 
@@ -78,36 +76,6 @@ def _of_wrapped(wrapped: dict[str, Any]) -> Constraint:
     return schema_constraint(wrapped["schema"], "response_format.json_schema.schema")
 
 
-def schema_constraint(schema: Any, param: str) -> Constraint:
-    """A JSON Schema at the field `param`, for every dialect. Raises InvalidRequest that names the
-    keyword that an answer cannot be held to."""
-    if not isinstance(schema, dict):
-        raise bad_type(param, "an object", schema)
-    problem = find_problem(schema)
-    if problem is not None:
-        where = join(param, problem.path) if problem.path else param
-        raise unsupported(
-            f"The answer cannot be held to this JSON Schema: {problem.message}",
-            f"The problem is in '{where}'.",
-            where,
-        )
-    try:
-        text = json.dumps(without_harmless(schema), allow_nan=False)
-    except ValueError:
-        raise bad_value(param, "finite numbers only", schema) from None
-    _check_size(text, param)
-    return Constraint("json_schema", text, param)
-
-
-def _check_size(text: str, param: str) -> None:
-    if len(text) > MAX_CHARS:
-        raise InvalidRequest(
-            f"'{param}' has {len(text)} characters, more than {MAX_CHARS}.",
-            "Shorten it, or split the request.",
-            param=param,
-        )
-
-
 def required_calls(tool_choice: Any, tools: tuple[Tool, ...]) -> tuple[str, ...] | None:
     """The names of the tools of which one must be called, none = as the model likes; None where
     it may not call any. Raises InvalidRequest."""
@@ -117,9 +85,9 @@ def required_calls(tool_choice: Any, tools: tuple[Tool, ...]) -> tuple[str, ...]
         case "none":
             return None
         case "required":
-            return _known([tool.name for tool in tools], tools)
+            return known_tools([tool.name for tool in tools], tools, _NAME)
         case {"type": "function", "function": {"name": str() as name}}:
-            return _known([name], tools)
+            return known_tools([name], tools, _NAME)
         case {"type": "allowed_tools"}:
             raise unsupported(
                 "tool_choice 'allowed_tools' is not supported.",
@@ -137,15 +105,3 @@ def required_calls(tool_choice: Any, tools: tuple[Tool, ...]) -> tuple[str, ...]
         case _:
             expected = "'auto', 'none', 'required' or an object"
             raise bad_type("tool_choice", expected, tool_choice)
-
-
-def _known(names: list[str], tools: tuple[Tool, ...]) -> tuple[str, ...]:
-    known = {tool.name for tool in tools}
-    for name in names:
-        if name not in known:
-            raise bad_value("tool_choice.function.name", "the name of one of the 'tools'", name)
-    if not names:
-        raise InvalidRequest(
-            "'tool_choice' demands a call, but there are no 'tools'.", param="tool_choice"
-        )
-    return tuple(names)

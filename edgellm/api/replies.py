@@ -1,0 +1,86 @@
+"""From requests to the router's answers and on to an HTTP response: alike in every dialect.
+
+A dialect brings the requests and knows how its answers are written, whole or as a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+from fastapi import Request
+from starlette.responses import Response
+
+from edgellm.api.answers import Answers, Indexed
+from edgellm.api.body import unless_disconnected
+from edgellm.api.sse import AnswerStream, StreamWriter, has_started, obstacle_of
+from edgellm.api.validation import bad_value
+from edgellm.serving.router import Router
+from edgellm.types import GenerateRequest
+
+WAIT_HEADER = "X-EdgeLLM-Wait"
+
+
+def client_of(request: Request, user: object = None) -> str:
+    """Whose turn a request takes when several wait: the peer's, and the user's that it names."""
+    peer = request.client.host if request.client else ""
+    return f"{peer} {user}" if isinstance(user, str) else peer
+
+
+def may_wait(request: Request) -> bool:
+    """Whether the client waits for a model that has to be loaded, or would rather be told when to
+    come back. Raises InvalidRequest."""
+    match request.headers.get(WAIT_HEADER, "yes").strip().lower():
+        case "yes" | "true" | "1":
+            return True
+        case "no" | "false" | "0":
+            return False
+        case other:
+            raise bad_value(WAIT_HEADER, "'yes' or 'no'", other)
+
+
+async def stream(
+    request: Request, router: Router, requests: list[GenerateRequest], writer: StreamWriter
+) -> Response:
+    """A stream, once every prompt is accepted, or the model takes its time to load."""
+    answers, model = _begin(request, router, requests), requests[0].model
+
+    def obstacle() -> str | None:
+        return obstacle_of(router.status(model))
+
+    try:
+        is_started = await unless_disconnected(request, has_started(answers, obstacle))
+    except BaseException:
+        await answers.aclose()
+        raise
+    return AnswerStream(answers, writer, None if is_started else obstacle)  # it closes them
+
+
+async def whole(
+    request: Request,
+    router: Router,
+    requests: list[GenerateRequest],
+    to_json: Callable[[Iterable[Indexed]], object],
+) -> Response:
+    """One JSON document, once all answers are complete."""
+    answers = _begin(request, router, requests)
+
+    async def collect() -> list[Indexed]:
+        return [item async for item in answers]
+
+    try:
+        events = await unless_disconnected(request, collect())
+    finally:
+        await answers.aclose()
+    return json_response(to_json(events))
+
+
+def json_response(data: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(data), status, media_type="application/json")
+
+
+def _begin(request: Request, router: Router, requests: list[GenerateRequest]) -> Answers:
+    can_wait = may_wait(request)
+    return Answers(
+        [router.generate(msgspec.structs.replace(each, may_wait=can_wait)) for each in requests]
+    )
