@@ -101,17 +101,24 @@ class GenerateRequest(Struct, frozen=True):
     parallel_tool_calls: bool = True  # False: one call at most
     constraint: Constraint | None = None
     echo: bool = False  # raw prompts only: begin the answer with the prompt's own text
+    suffix: str = ""  # raw prompts only: the answer goes between the prompt and this
+    continues_last: bool = False  # the answer goes on in the last message, an assistant's
+    is_thinking: bool | None = None  # reason before the answer; None = as the model does
+    effort: str | None = None  # of the reasoning: "low", "medium" or "high", in models that can
+    template_variables: dict[str, Any] = {}  # further names for the chat template
     client: str = ""  # who asks: those who wait take turns, so that nobody takes all slots
     may_wait: bool = True  # for the model to be loaded; otherwise ModelLoading says how long
     keep_alive_seconds: float | None = None  # from now on; None = as it is, infinity = for ever
 
 
 class Usage(Struct, frozen=True):
-    """Tokens of one answer. `cached_tokens` of the prompt's were not computed again."""
+    """Tokens of one answer. `cached_tokens` of the prompt's were not computed again;
+    `reasoning_tokens` of the completion's were not part of the answer."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class Timings(Struct, frozen=True):
@@ -159,11 +166,50 @@ class ToolCallDelta(Struct, frozen=True):
 
 
 class Finished(Struct, frozen=True):
-    """The end of an answer; nothing follows."""
+    """The end of an answer; nothing follows. `stop`: the stop text that ended it, if one did."""
 
     reason: FinishReason
     usage: Usage
     timings: Timings = Timings()
+    stop: str | None = None
+
+
+class EmbedRequest(Struct, frozen=True):
+    """Texts (or token ids) to embed, in order.
+
+    `must_truncate`: a text that is too long loses its end; otherwise it is an error.
+    """
+
+    model: str
+    inputs: tuple[str | tuple[int, ...], ...]
+    must_truncate: bool = False
+    client: str = ""
+    may_wait: bool = True
+    keep_alive_seconds: float | None = None
+
+
+class Embeddings(Struct, frozen=True):
+    """One unit-length vector for each input, in order; `prompt_tokens` of all together."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    prompt_tokens: int
+
+
+class RerankRequest(Struct, frozen=True):
+    """Documents to judge by how well they answer the query."""
+
+    model: str
+    query: str
+    documents: tuple[str, ...]
+    client: str = ""
+    may_wait: bool = True
+
+
+class Scores(Struct, frozen=True):
+    """One score for each document, in order; higher is better."""
+
+    scores: tuple[float, ...]
+    prompt_tokens: int
 
 
 Event: TypeAlias = Started | TextDelta | ReasoningDelta | ToolCallDelta | Finished

@@ -3,14 +3,17 @@
     {"error": {"message", "type", "param", "code"}}    plus "hint" when there is one
 
 SDKs show `message` alone, so it carries the hint too. The dialects differ in how they dress an
-`ErrorAnswer`; which status and code an error deserves is decided here, once.
+`ErrorAnswer`; which status and code an error deserves is decided here, once. A dialect with a shape
+of its own gives it to `install_error_handlers`, by the paths that it answers.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -68,14 +71,21 @@ class ErrorAnswer(Struct, frozen=True):
 
     def body(self) -> dict[str, Any]:
         """OpenAI's error object."""
-        message = f"{self.message} {self.hint}" if self.hint else self.message
-        error = {"message": message, "type": self.type, "param": self.param, "code": self.code}
+        error = {"message": self.text, "type": self.type, "param": self.param, "code": self.code}
         return {"error": {**error, "hint": self.hint} if self.hint else error}
+
+    @property
+    def text(self) -> str:
+        """The message with its hint, for shapes that have one text only."""
+        return f"{self.message} {self.hint}" if self.hint else self.message
 
     def headers(self) -> dict[str, str]:
         if self.retry_seconds is None:
             return {}
         return {"Retry-After": str(max(1, math.ceil(self.retry_seconds)))}
+
+
+Shape: TypeAlias = Callable[[ErrorAnswer], dict[str, Any]]
 
 
 def describe(error: Exception, input_param: str = "messages") -> ErrorAnswer:
@@ -143,17 +153,30 @@ def _describe_engine_error(error: EngineError) -> ErrorAnswer:
     )
 
 
-def to_response(answer: ErrorAnswer, headers: dict[str, str] | None = None) -> Response:
+def to_response(
+    answer: ErrorAnswer, scope: Scope, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The answer in the shape of the dialect that was spoken to."""
+    shapes: Mapping[str, Shape] = scope["app"].state.error_shapes
+    path = scope["path"]
+    shape = next((shapes[prefix] for prefix in shapes if path.startswith(prefix)), None)
     return Response(
-        msgspec.json.encode(answer.body()),
+        msgspec.json.encode(shape(answer) if shape else answer.body()),
         answer.status,
         {**(headers or {}), **answer.headers()},
         "application/json",
     )
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Every error that leaves `app` has the same shape."""
+def install_error_handlers(
+    app: FastAPI, shapes: Mapping[str, Shape] = MappingProxyType({})
+) -> None:
+    """Every error that leaves `app` has the shape of its dialect.
+
+    Args:
+        shapes: the JSON of an error, by the beginning of the path; OpenAI's for all others.
+    """
+    app.state.error_shapes = shapes
     app.add_exception_handler(EdgellmError, _on_edgellm_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
@@ -162,12 +185,13 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 async def _on_edgellm_error(request: Request, error: Exception) -> Response:
-    return to_response(describe(error, getattr(request.state, "input_param", "messages")))
+    input_param = getattr(request.state, "input_param", "messages")
+    return to_response(describe(error, input_param), request.scope)
 
 
-async def _on_validation_error(_request: Request, error: Exception) -> Response:
+async def _on_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return to_response(describe(from_validation_errors(error.errors())))
+    return to_response(describe(from_validation_errors(error.errors())), request.scope)
 
 
 async def _on_client_disconnect(_request: Request, _error: Exception) -> Response:
@@ -190,11 +214,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
             answer = ErrorAnswer(405, kind, "method_not_allowed", message, hint)
         case status:
             answer = ErrorAnswer(status, kind, None, str(error.detail))
-    return to_response(answer, dict(error.headers or {}))
+    return to_response(answer, request.scope, error.headers)
 
 
 class CatchUnexpected:
-    """ASGI middleware: turns an exception that nobody handled into a 500 in OpenAI's shape.
+    """ASGI middleware: turns an exception that nobody handled into a 500 in the dialect's shape.
 
     Starlette's own handler for `Exception` raises it again after answering, which logs it twice,
     and it sits outside the CORS middleware, so that a web page could not read the answer.
@@ -216,4 +240,4 @@ class CatchUnexpected:
         except Exception as error:  # the process's edge; `describe` logs it
             if scope["type"] != "http" or is_started:
                 raise  # too late for an answer: the server must break the connection
-            await to_response(describe(error))(scope, receive, send)
+            await to_response(describe(error), scope)(scope, receive, send)

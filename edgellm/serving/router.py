@@ -20,7 +20,18 @@ from edgellm.serving.meter import Meter
 from edgellm.serving.pool import Policy, Pool
 from edgellm.serving.process import EngineProcess
 from edgellm.serving.resolver import Resolver, ServedModel
-from edgellm.types import Event, Finished, GenerateRequest, ModelStatus, Started, TextDelta
+from edgellm.types import (
+    Embeddings,
+    EmbedRequest,
+    Event,
+    Finished,
+    GenerateRequest,
+    ModelStatus,
+    RerankRequest,
+    Scores,
+    Started,
+    TextDelta,
+)
 
 
 class Router:
@@ -103,6 +114,42 @@ class Router:
             async with contextlib.aclosing(answers):
                 async for event in _events(answers, parser):
                     yield event
+
+    async def count_tokens(self, request: GenerateRequest) -> int:
+        """How many tokens the prompt of `request` has. Raises as `generate` does."""
+        raise NotImplementedError
+
+    async def render(self, request: GenerateRequest) -> str:
+        """The prompt's text: what the model's chat template makes of `request`. Raises as
+        `generate` does."""
+        raise NotImplementedError
+
+    async def tokenize(
+        self, model: str, text: str, *, add_special: bool = False, parse_special: bool = True
+    ) -> tuple[int, ...]:
+        """The tokens of a text.
+
+        Args:
+            add_special: begin with the model's beginning-of-text token, where it wants one.
+            parse_special: read control tokens' texts as these tokens.
+
+        Raises:
+            ModelNotFound, EngineError
+        """
+        raise NotImplementedError
+
+    async def detokenize(self, model: str, tokens: tuple[int, ...]) -> str:
+        """The text of tokens, control tokens included. Raises InvalidRequest for an id that is no
+        token's, ModelNotFound, EngineError."""
+        raise NotImplementedError
+
+    async def embed(self, request: EmbedRequest) -> Embeddings:
+        """Raises RequestError (the model has no embeddings; an input is too long), EngineError."""
+        raise NotImplementedError
+
+    async def rerank(self, request: RerankRequest) -> Scores:
+        """Raises RequestError (the model cannot judge documents), EngineError."""
+        raise NotImplementedError
 
     # -- what there is --------------------------------------------------------------------------
 

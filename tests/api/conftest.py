@@ -20,10 +20,14 @@ from edgellm.api.app import create_app
 from edgellm.errors import ModelNotFound
 from edgellm.serving.router import Router
 from edgellm.types import (
+    Embeddings,
+    EmbedRequest,
     Event,
     Finished,
     GenerateRequest,
     ModelStatus,
+    RerankRequest,
+    Scores,
     Started,
     TextDelta,
     Timings,
@@ -55,6 +59,7 @@ class ScriptedRouter(Router):
         self.script = script if callable(script) else lambda _request, _number: script
         self.models: tuple[ModelStatus, ...] = (READY,)
         self.requests: list[GenerateRequest] = []
+        self.embed_requests: list[EmbedRequest] = []
         self.closed: list[int] = []
         self.num_hanging = 0
         self.admin_calls: list[tuple[object, ...]] = []
@@ -80,6 +85,30 @@ class ScriptedRouter(Router):
         if self.admin_error is not None:
             raise self.admin_error
         return self.status(name)
+
+    async def count_tokens(self, request: GenerateRequest) -> int:
+        return len((await self.render(request)).split())
+
+    async def render(self, request: GenerateRequest) -> str:
+        if request.prompt is not None:
+            return str(request.prompt)
+        return "\n".join(f"{turn.role}: {turn.content}" for turn in request.messages)
+
+    async def tokenize(
+        self, model: str, text: str, *, add_special: bool = False, parse_special: bool = True
+    ) -> tuple[int, ...]:
+        return (*((1,) if add_special else ()), *text.encode())
+
+    async def detokenize(self, model: str, tokens: tuple[int, ...]) -> str:
+        return bytes(tokens).decode("utf-8", "replace")
+
+    async def embed(self, request: EmbedRequest) -> Embeddings:
+        self.embed_requests.append(request)
+        return Embeddings(((0.6, 0.8),) * len(request.inputs), 3 * len(request.inputs))
+
+    async def rerank(self, request: RerankRequest) -> Scores:
+        scores = tuple(float(len(text)) for text in request.documents)
+        return Scores(scores, 3 * len(scores))
 
     def statuses(self) -> tuple[ModelStatus, ...]:
         return self.models
