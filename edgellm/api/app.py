@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from edgellm import __version__
 from edgellm.api.admin import admin_routes
-from edgellm.api.documented import body_schemas
+from edgellm.api.documented import body_schemas, document_errors
 from edgellm.api.errors import install_error_handlers
 from edgellm.api.health import health_routes
 from edgellm.api.openai.routes import openai_routes
@@ -33,6 +33,7 @@ class EdgellmAPI(FastAPI):
             schema = super().openapi()
             components = schema.setdefault("components", {}).setdefault("schemas", {})
             components.update(body_schemas(BODIES))
+            document_errors(schema)
             self.openapi_schema = schema
         return self.openapi_schema
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 _REF = "#/components/schemas/{model}"
+# What any route may answer instead: the middleware in front of them all, the router behind them.
+ERRORS = (400, 401, 403, 404, 405, 408, 409, 413, 429, 431, 500, 502, 503, 504, 507)
+_ERROR = {"description": "", "content": {"application/json": {"schema": {"type": "object"}}}}
 
 
 def documented(kind: type[BaseModel]) -> dict[str, Any]:
@@ -22,3 +26,19 @@ def body_schemas(kinds: Iterable[type[BaseModel]]) -> dict[str, Any]:
     _, schemas = models_json_schema([(kind, "validation") for kind in kinds], ref_template=_REF)
     found: dict[str, Any] = schemas["$defs"]
     return found
+
+
+def document_errors(schema: dict[str, Any]) -> None:
+    """Let each route of the document name the errors that it may answer. Ours are never FastAPI's
+    422: what cannot be read is a 400."""
+    for operation in _operations(schema):
+        responses = operation.setdefault("responses", {})
+        responses.pop("422", None)
+        for status in ERRORS:
+            error = {**_ERROR, "description": HTTPStatus(status).phrase}
+            responses.setdefault(str(status), error)
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in schema.get("paths", {}).values():
+        yield from (operation for operation in path.values() if isinstance(operation, dict))
