@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
@@ -90,11 +90,12 @@ class GGUFHeader(Struct, frozen=True):
         return self.data_offset + max(ends, default=0)
 
 
-def parse_header(read: Reader, name: str = "The file") -> GGUFHeader:
+def parse_header(read: Reader, name: str = "The file", whole: Container[str] = ()) -> GGUFHeader:
     """Read one file's header.
 
     Args:
         name: of the file, for messages.
+        whole: keys whose arrays are kept, however long they are.
 
     Raises:
         ModelFileError: not GGUF, cut off, or saying what cannot be.
@@ -109,20 +110,24 @@ def parse_header(read: Reader, name: str = "The file") -> GGUFHeader:
     metadata: dict[str, Value] = {}
     for _ in range(num_entries):
         key = source.string()
-        metadata[key] = _value(source, source.number("I"))
+        most = MOST_STRINGS if key in whole else MOST_KEPT
+        metadata[key] = _value(source, source.number("I"), most)
     alignment = _alignment(source, metadata)
     tensors = tuple(_tensor(source, alignment) for _ in range(num_tensors))
     data_offset = -(-source.position // alignment) * alignment
     return GGUFHeader(version, metadata, tensors, data_offset)
 
 
-def read_header(path: Path) -> GGUFHeader:
+def read_header(path: Path, whole: Container[str] = ()) -> GGUFHeader:
     """The header of a local model, and of all its parts if it is split.
+
+    Args:
+        whole: keys whose arrays are kept, however long they are.
 
     Raises:
         ModelFileError: a part is missing, cannot be read, or is not GGUF.
     """
-    first = _read_file(path)
+    first = _read_file(path, whole)
     names = part_names(path.name, num_parts(first))
     others = [_read_file(path.with_name(name)) for name in names if name != path.name]
     return join((first, *others))
@@ -168,7 +173,7 @@ def _part_number(header: GGUFHeader) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _read_file(path: Path) -> GGUFHeader:
+def _read_file(path: Path, whole: Container[str] = ()) -> GGUFHeader:
     try:
         with path.open("rb", buffering=0) as file:
 
@@ -176,7 +181,7 @@ def _read_file(path: Path) -> GGUFHeader:
                 file.seek(start)
                 return file.read(length)
 
-            return parse_header(read, path.name)
+            return parse_header(read, path.name, whole)
     except FileNotFoundError:
         raise ModelFileError(f"There is no file {path}.", "Are all parts there?") from None
     except OSError as error:
@@ -258,11 +263,11 @@ def _version(source: _Source) -> int:
     return version
 
 
-def _value(source: _Source, kind: int) -> Value:
+def _value(source: _Source, kind: int, most_kept: int) -> Value:
     if kind == _STRING:
         return source.string()
     if kind == _ARRAY:
-        return _array(source)
+        return _array(source, most_kept)
     return source.numbers(_code(source, kind), 1)[0]
 
 
@@ -273,18 +278,18 @@ def _code(source: _Source, kind: int) -> str:
     return code
 
 
-def _array(source: _Source) -> Value:
+def _array(source: _Source, most_kept: int) -> Value:
     kind = source.number("I")
     if kind == _STRING:
         count = source.count(MOST_STRINGS, "texts in an array")
-        if count <= MOST_KEPT:
+        if count <= most_kept:
             return tuple(source.string() for _ in range(count))
         begin = source.position
         source.skip_strings(count)
         return LongArray(count, source.position - begin)
     code = _code(source, kind)  # an array of arrays is refused here, as llama.cpp does
     count = source.count(MOST_HEADER_BYTES // _SIZES[kind], "numbers in an array")
-    if count <= MOST_KEPT:
+    if count <= most_kept:
         return source.numbers(code, count)
     source.skip(count * _SIZES[kind])
     return LongArray(count, count * _SIZES[kind])
