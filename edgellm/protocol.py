@@ -2,7 +2,8 @@
 
 A frame is a 4-byte little-endian length and that many bytes of MessagePack, which hold one tagged
 message. The server writes `ToEngine` to the child's stdin, the child writes `FromEngine` to the
-descriptor that was its stdout. Ids are the server's; an id ends in exactly one `Done` or `Failed`.
+descriptor that was its stdout. Ids are the server's; an id ends in exactly one `Done`, `Reply` or
+`Failed`.
 """
 
 from __future__ import annotations
@@ -61,8 +62,28 @@ class Generate(Struct, frozen=True, tag="generate"):
     constraint: Constraint | None = None
 
 
+class Tokenize(Struct, frozen=True, tag="tokenize"):
+    """Answered by `Tokens`, or `Failed`. The pieces are read as `Generate.prompt` is, with these
+    differences: without `add_special`, no beginning-of-text token (nor whatever else the model
+    wants around a text) is added; without `parse_special`, control tokens' texts are plain text.
+    """
+
+    id: int
+    pieces: tuple[str | int, ...]
+    add_special: bool = True
+    parse_special: bool = True
+
+
+class Detokenize(Struct, frozen=True, tag="detokenize"):
+    """Answered by `Texts`, or `Failed` for an id that is no token's."""
+
+    id: int
+    tokens: tuple[int, ...]
+
+
 class Cancel(Struct, frozen=True, tag="cancel"):
-    """Nobody waits for this id any more. No answer follows, and an unknown id is no error."""
+    """Nobody waits for this id any more. No answer follows, and an unknown id is no error. What
+    is answered by one frame may be answered all the same."""
 
     id: int
 
@@ -136,6 +157,20 @@ class Done(Struct, frozen=True, tag="done"):
     timings: Timings
 
 
+class Tokens(Struct, frozen=True, tag="tokens"):
+    """The tokens of all pieces together."""
+
+    id: int
+    tokens: tuple[int, ...]
+
+
+class Texts(Struct, frozen=True, tag="texts"):
+    """The text of each token, control tokens included; it may be a part of a character."""
+
+    id: int
+    texts: tuple[bytes, ...]
+
+
 class Failed(Struct, frozen=True, tag="failed"):
     """This id, or with None the engine itself, cannot go on."""
 
@@ -154,8 +189,10 @@ class Stats(Struct, frozen=True, tag="stats"):
     stats: EngineStats
 
 
-ToEngine: TypeAlias = Load | Generate | Cancel | Shutdown
-FromEngine: TypeAlias = Progress | Ready | Accepted | Delta | Done | Failed | Stats
+Question: TypeAlias = Tokenize | Detokenize  # answered by one frame
+Reply: TypeAlias = Tokens | Texts
+ToEngine: TypeAlias = Load | Generate | Question | Cancel | Shutdown
+FromEngine: TypeAlias = Progress | Ready | Accepted | Delta | Done | Reply | Failed | Stats
 
 _encoder = msgspec.msgpack.Encoder()
 _to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)

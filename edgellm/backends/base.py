@@ -91,11 +91,12 @@ class TokenBackend(Protocol):
     @property
     def limits(self) -> Limits: ...
 
-    def tokenize(self, text: str, *, is_first: bool) -> list[int]:
-        """Token ids; control tokens in `text` are recognised. Thread-safe.
+    def tokenize(self, text: str, *, is_first: bool, parse_special: bool = True) -> list[int]:
+        """Token ids. Thread-safe.
 
         Args:
             is_first: put the beginning-of-text token in front, where the model wants one.
+            parse_special: control tokens in `text` are recognised; else they are plain text.
         """
 
     def vocabulary(self) -> Vocabulary:
@@ -106,6 +107,9 @@ class TokenBackend(Protocol):
 
     def token_bytes(self, token: int) -> bytes:
         """The token's text, which may be a part of a character; empty for a control token."""
+
+    def shown_bytes(self, token: int) -> bytes:
+        """As `token_bytes`, but a control token has its text. Thread-safe."""
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends an answer."""

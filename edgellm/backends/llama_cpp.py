@@ -193,13 +193,13 @@ class LlamaCppBackend:
 
     # -- tokens ---------------------------------------------------------------------------------
 
-    def tokenize(self, text: str, *, is_first: bool) -> list[int]:
+    def tokenize(self, text: str, *, is_first: bool, parse_special: bool = True) -> list[int]:
         data = text.encode("utf-8", "replace")
         capacity = len(data) + 2
         while True:
             buffer = (ctypes.c_int32 * capacity)()
             count = self._lib.llama_tokenize(
-                self._vocab, data, len(data), buffer, capacity, is_first, True
+                self._vocab, data, len(data), buffer, capacity, is_first, parse_special
             )
             if count >= 0:
                 return self._without_double_start(buffer[:count])
@@ -237,6 +237,9 @@ class LlamaCppBackend:
         if piece is None:
             piece = self._pieces[token] = self._read_piece(token, with_control=False)
         return piece
+
+    def shown_bytes(self, token: int) -> bytes:
+        return self._read_piece(token, with_control=True)
 
     def _read_piece(self, token: int, *, with_control: bool) -> bytes:
         capacity = 64

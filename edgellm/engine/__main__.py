@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
+from edgellm.engine.clerk import Clerk
 from edgellm.protocol import (
     Failed,
     FromEngine,
@@ -43,10 +44,13 @@ def main() -> int:
     """Run the engine process."""
     frames_in, frames_out = _take_over_pipes()
 
+    sending = threading.Lock()  # the clerk's thread answers as well
+
     def send(messages: list[FromEngine]) -> None:
         if messages:
-            frames_out.write(encode_frames(messages))
-            frames_out.flush()
+            with sending:
+                frames_out.write(encode_frames(messages))
+                frames_out.flush()
 
     load = read_frame(frames_in.read)
     if load is None:
@@ -55,9 +59,11 @@ def main() -> int:
         raise RuntimeError(f"expected a Load frame, got {type(load).__name__}")
     inbox: queue.SimpleQueue[ToEngine] = queue.SimpleQueue()
     constraints = Constraints()
-    args = (frames_in, inbox, constraints)
+    clerk = Clerk(send)
+    args = (frames_in, inbox, constraints, clerk)
     threading.Thread(target=_read_inbox, args=args, daemon=True).start()
-    return _serve(load, inbox, send, constraints)
+    threading.Thread(target=clerk.run, daemon=True).start()
+    return _serve(load, inbox, send, constraints, clerk)
 
 
 def _take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -88,17 +94,25 @@ class Constraints:
 
 
 def _read_inbox(
-    frames_in: BinaryIO, inbox: queue.SimpleQueue[ToEngine], constraints: Constraints
+    frames_in: BinaryIO,
+    inbox: queue.SimpleQueue[ToEngine],
+    constraints: Constraints,
+    clerk: Clerk,
 ) -> None:
     """Queue what comes; at end of file the server is gone, and so are we, whatever is running."""
     while (message := read_frame(frames_in.read)) is not None:
-        constraints.prepare(message)
-        inbox.put(message)
+        if not clerk.take(message):
+            constraints.prepare(message)
+            inbox.put(message)
     os._exit(0)
 
 
 def _serve(
-    load: Load, inbox: queue.SimpleQueue[ToEngine], send: Send, constraints: Constraints
+    load: Load,
+    inbox: queue.SimpleQueue[ToEngine],
+    send: Send,
+    constraints: Constraints,
+    clerk: Clerk,
 ) -> int:
     from edgellm.backends import load_backend
     from edgellm.backends.threads import bind_threads, unbind_thread
@@ -119,7 +133,7 @@ def _serve(
     if backend.threads == (1, 1):
         unbind_thread()
     release_zero_pages()
-    constraints.backend = backend
+    constraints.backend = clerk.backend = backend
     host_bytes = load.options.cache_ram * MIB
     if before is not None:
         host_bytes = _spare_bytes(backend.model, *before)

@@ -27,6 +27,7 @@ from edgellm.protocol import (
     Accepted,
     Cancel,
     Delta,
+    Detokenize,
     Done,
     Failed,
     FromEngine,
@@ -35,6 +36,7 @@ from edgellm.protocol import (
     Shutdown,
     Stats,
     ToEngine,
+    Tokenize,
 )
 from edgellm.types import EngineStats, FinishReason
 
@@ -356,8 +358,8 @@ def _receive(engine: Engine, messages: Iterable[ToEngine]) -> tuple[list[FromEng
                 engine.cancel(message.id)
             case Shutdown():
                 return outbox, True
-            case Load():
-                raise RuntimeError("a second Load frame")
+            case Load() | Tokenize() | Detokenize():
+                raise RuntimeError(f"a {type(message).__name__} frame is not the loop's")
             case _:
                 assert_never(message)
     return outbox, False

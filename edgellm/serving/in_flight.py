@@ -94,6 +94,11 @@ class InFlight:
         request = self._requests.pop(id_, None)
         return request is not None and request.is_sent
 
+    @property
+    def has_suspects(self) -> bool:
+        """Whether one is on trial, or waits for it: nothing else may die with it."""
+        return any(request.is_suspect for request in self._requests.values())
+
     def fail_all(self, error: Exception) -> None:
         """There will be no engine for them."""
         for id_ in list(self._requests):

@@ -17,7 +17,9 @@ import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
-from typing import assert_never
+from typing import TypeVar, assert_never
+
+import msgspec
 
 from edgellm.errors import (
     ContextLengthExceeded,
@@ -40,14 +42,19 @@ from edgellm.protocol import (
     Load,
     ModelInfo,
     Progress,
+    Question,
     Ready,
+    Reply,
     Shutdown,
     Stats,
+    Texts,
     ToEngine,
+    Tokens,
     encode_frames,
 )
 from edgellm.serving.backoff import Backoff
 from edgellm.serving.in_flight import Answer, InFlight
+from edgellm.serving.questions import Questions
 from edgellm.types import Constraint, EngineState, EngineStats, Sampling
 
 logger = logging.getLogger(__name__)
@@ -62,6 +69,8 @@ SHUTDOWN_SECONDS = 10.0  # it may have prefixes to save
 FAILED_STARTS = 3  # deaths in a row while it loads, after which nobody is kept waiting
 STDERR_LINES = 30
 READ_BYTES = 1 << 16
+
+Found = TypeVar("Found", bound=Reply)
 
 
 class EngineProcess:
@@ -99,6 +108,7 @@ class EngineProcess:
         self._changed = asyncio.Condition()
         self._ids = itertools.count(1)
         self._in_flight = InFlight()
+        self._questions = Questions()
         self._num_failed_starts = 0  # deaths in a row before it was ready
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
 
@@ -165,6 +175,26 @@ class EngineProcess:
                 self._write([Cancel(id_)])
             self._write_due()
 
+    async def ask(self, question: Question, kind: type[Found]) -> Found:
+        """The answer, a `kind`; the question's id does not matter. Cancelling the call cancels
+        the work.
+
+        Raises:
+            RequestError: the question makes no sense to this model.
+            EngineError: there is no engine, or two have died while they were asked.
+        """
+        await self.ensure_ready()
+        id_ = next(self._ids)
+        answer = self._questions.add(msgspec.structs.replace(question, id=id_))
+        try:
+            await self._send_due()
+            reply = await answer
+        finally:
+            if self._questions.drop(id_):
+                self._write([Cancel(id_)])
+        assert isinstance(reply, kind), reply
+        return reply
+
     async def aclose(self) -> None:
         """End the process: politely, then by force."""
         is_loading = self.state == "starting"  # it would not listen, and has nothing to save
@@ -188,7 +218,7 @@ class EngineProcess:
             try:
                 await self._run_once()
             except EngineLoadError as error:
-                self._in_flight.fail_all(error)
+                self._fail_all(error)
                 self._set_state("crashed", error)
                 await self._announce()
                 if self.num_restarts:  # nobody may be waiting to be told
@@ -196,7 +226,7 @@ class EngineProcess:
                 return
             except EngineCrashed as error:
                 if self.state == "draining":  # it did what it was told
-                    self._in_flight.fail_all(EngineBusy("The server is shutting down."))
+                    self._fail_all(EngineBusy("The server is shutting down."))
                     return
                 self._lose(error)
                 self._set_state("crashed", error)
@@ -211,9 +241,14 @@ class EngineProcess:
         self.last_crash = error.message
         self._num_failed_starts += self.state == "starting"
         if self._num_failed_starts >= FAILED_STARTS:
-            self._in_flight.fail_all(error)
+            self._fail_all(error)
         else:
             self._in_flight.died(error)
+            self._questions.died(error)
+
+    def _fail_all(self, error: EngineError) -> None:
+        self._in_flight.fail_all(error)
+        self._questions.fail_all(error)
 
     async def _run_once(self) -> None:
         """One process from start to end. Always raises: what ended it."""
@@ -275,8 +310,13 @@ class EngineProcess:
             case Failed():
                 if message.id is None:
                     raise _engine_failure(message)
-                self._in_flight.take(message.id, _request_failure(message))
+                failure = _request_failure(message)
+                if not self._questions.take(message.id, failure):
+                    self._in_flight.take(message.id, failure)
                 self._write_due()
+            case Tokens() | Texts():
+                self._backoff.prove()
+                self._questions.take(message.id, message)
             case Stats():
                 self.stats = message.stats
             case Progress():
@@ -343,8 +383,13 @@ class EngineProcess:
 
     def _write_due(self) -> None:
         """Give the engine the requests that it should have by now."""
-        if self.state == "ready" and (due := self._in_flight.due()):
+        if self.state == "ready" and (due := self._due()):
             self._write(due)
+
+    def _due(self) -> list[ToEngine]:
+        """Questions wait while it is tried which answer kills engines."""
+        due: list[ToEngine] = [*self._in_flight.due()]
+        return due if self._in_flight.has_suspects else [*due, *self._questions.due()]
 
     def _write(self, messages: Sequence[ToEngine]) -> None:
         process = self._process

@@ -13,12 +13,22 @@ from typing import assert_never
 import msgspec
 
 from edgellm.chat.parsers.base import ContentEvent, OutputParser
-from edgellm.protocol import Accepted, Delta, Done, Load
+from edgellm.protocol import (
+    Accepted,
+    Delta,
+    Detokenize,
+    Done,
+    Load,
+    Question,
+    Texts,
+    Tokenize,
+    Tokens,
+)
 from edgellm.serving.entry import Entry, unloaded_status
 from edgellm.serving.in_flight import Answer
 from edgellm.serving.meter import Meter
 from edgellm.serving.pool import Policy, Pool
-from edgellm.serving.process import EngineProcess
+from edgellm.serving.process import EngineProcess, Found
 from edgellm.serving.resolver import Resolver, ServedModel
 from edgellm.types import (
     Embeddings,
@@ -117,12 +127,21 @@ class Router:
 
     async def count_tokens(self, request: GenerateRequest) -> int:
         """How many tokens the prompt of `request` has. Raises as `generate` does."""
-        raise NotImplementedError
+        entry = self._find(request.model)
+        async with self._pool.use(entry, may_wait=request.may_wait) as info:
+            question = Tokenize(0, entry.prompt(request, info))
+            return len((await entry.process.ask(question, Tokens)).tokens)
 
     async def render(self, request: GenerateRequest) -> str:
         """The prompt's text: what the model's chat template makes of `request`. Raises as
         `generate` does."""
-        raise NotImplementedError
+        entry = self._find(request.model)
+        async with self._pool.use(entry, may_wait=request.may_wait) as info:
+            pieces = entry.prompt(request, info)
+        tokens = tuple(piece for piece in pieces if isinstance(piece, int))
+        if tokens:  # a raw prompt's, which is all of one kind
+            return await self.detokenize(request.model, tokens)
+        return "".join(map(str, pieces))
 
     async def tokenize(
         self, model: str, text: str, *, add_special: bool = False, parse_special: bool = True
@@ -136,12 +155,17 @@ class Router:
         Raises:
             ModelNotFound, EngineError
         """
-        raise NotImplementedError
+        question = Tokenize(0, (text,), add_special, parse_special)
+        return (await self._ask(model, question, Tokens)).tokens
 
     async def detokenize(self, model: str, tokens: tuple[int, ...]) -> str:
         """The text of tokens, control tokens included. Raises InvalidRequest for an id that is no
         token's, ModelNotFound, EngineError."""
-        raise NotImplementedError
+        return b"".join(await self.token_texts(model, tokens)).decode("utf-8", "replace")
+
+    async def token_texts(self, model: str, tokens: tuple[int, ...]) -> tuple[bytes, ...]:
+        """The text of each token, which may be a part of a character. Raises as `detokenize`."""
+        return (await self._ask(model, Detokenize(0, tokens), Texts)).texts
 
     async def embed(self, request: EmbedRequest) -> Embeddings:
         """Raises RequestError (the model has no embeddings; an input is too long), EngineError."""
@@ -222,6 +246,11 @@ class Router:
         return self.status(entry.id)
 
     # -- entries --------------------------------------------------------------------------------
+
+    async def _ask(self, model: str, question: Question, kind: type[Found]) -> Found:
+        entry = self._find(model)
+        async with self._pool.use(entry):
+            return await entry.process.ask(question, kind)
 
     def _find(self, name: str) -> Entry:
         """The entry of a name. A name that has moved to another file gets a new one, as soon as

@@ -15,6 +15,7 @@ from edgellm.protocol import (
     Accepted,
     Cancel,
     Delta,
+    Detokenize,
     Done,
     Failed,
     Generate,
@@ -23,6 +24,9 @@ from edgellm.protocol import (
     Progress,
     Ready,
     Shutdown,
+    Texts,
+    Tokenize,
+    Tokens,
     encode_frames,
     read_frame,
 )
@@ -75,6 +79,24 @@ def generate(request: Generate) -> None:
     send(Done(request.id, "stop", Usage(len(words), len(words)), Timings()))
 
 
+def tokenize(request: Tokenize) -> None:
+    """A token for each word, the number of its letters."""
+    for word in str(request.pieces[0]).split():
+        match word.split(":"):
+            case ["die"]:
+                os.kill(os.getpid(), 9)
+            case ["die-once", path] if not Path(path).exists():
+                Path(path).touch()
+                os.kill(os.getpid(), 9)
+            case ["fail"]:
+                send(Failed(request.id, "invalid_request", "it failed", param="content"))
+                return
+            case ["hang"]:
+                return
+    words = " ".join(str(piece) for piece in request.pieces).split()
+    send(Tokens(request.id, tuple(len(word) for word in words)))
+
+
 def load(request: Load) -> None:
     behaviour = Path(request.path).name
     if behaviour == "broken":
@@ -101,6 +123,10 @@ def main() -> None:
                 load(message)
             case Generate():
                 generate(message)
+            case Tokenize():
+                tokenize(message)
+            case Detokenize():
+                send(Texts(message.id, tuple(b"x" * token for token in message.tokens)))
             case Cancel():
                 Path(os.environ.get("CANCEL_LOG", os.devnull)).write_text(str(message.id))
             case Shutdown():
