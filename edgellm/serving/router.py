@@ -5,31 +5,36 @@ Names are the resolver's, memory is the pool's. One task per request and no lock
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import msgspec
 
 from edgellm.chat.parsers.base import ContentEvent, OutputParser
+from edgellm.errors import ContextLengthExceeded
 from edgellm.protocol import (
     Accepted,
     Delta,
     Detokenize,
     Done,
     Load,
+    ModelInfo,
     Question,
     Texts,
     Tokenize,
     Tokens,
 )
+from edgellm.serving.counting import Counters
 from edgellm.serving.entry import Entry, unloaded_status
 from edgellm.serving.in_flight import Answer
 from edgellm.serving.meter import Meter
 from edgellm.serving.pool import Policy, Pool
 from edgellm.serving.process import EngineProcess, Found
 from edgellm.serving.resolver import Resolver, ServedModel
+from edgellm.tokens.counter import TokenCounter
 from edgellm.types import (
     Embeddings,
     EmbedRequest,
@@ -42,6 +47,10 @@ from edgellm.types import (
     Started,
     TextDelta,
 )
+
+Prompt: TypeAlias = tuple[str | int, ...]
+
+QUICK_CHARS = 20_000  # of a text whose tokens are counted at once; 2 ms on a small CPU
 
 
 class Router:
@@ -72,6 +81,7 @@ class Router:
         self._clock = clock
         self._entries: dict[str, Entry] = {}
         self._pool = Pool(policy, meter, clock)
+        self._counters = Counters()
 
     async def start(self, preload: tuple[str, ...] = ()) -> None:
         """Begin loading the default model in the background, and the named ones as far as there is
@@ -96,6 +106,7 @@ class Router:
 
     async def aclose(self) -> None:
         """End every engine process."""
+        await self._counters.aclose()
         await self._pool.aclose()
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[Event, None]:
@@ -112,6 +123,7 @@ class Router:
             if request.keep_alive_seconds is not None:
                 entry.keep_alive_seconds = request.keep_alive_seconds
             prompt = entry.prompt(request, info)
+            await self._check_length(entry, info, prompt)
             parser = entry.parser(request, info, prompt)
             answers = entry.process.generate(
                 prompt,
@@ -129,8 +141,7 @@ class Router:
         """How many tokens the prompt of `request` has. Raises as `generate` does."""
         entry = self._find(request.model)
         async with self._pool.use(entry, may_wait=request.may_wait) as info:
-            question = Tokenize(0, entry.prompt(request, info))
-            return len((await entry.process.ask(question, Tokens)).tokens)
+            return await self._count(entry, info, entry.prompt(request, info))
 
     async def render(self, request: GenerateRequest) -> str:
         """The prompt's text: what the model's chat template makes of `request`. Raises as
@@ -246,6 +257,31 @@ class Router:
         return self.status(entry.id)
 
     # -- entries --------------------------------------------------------------------------------
+
+    async def _check_length(self, entry: Entry, info: ModelInfo, prompt: Prompt) -> None:
+        """Refuse at once what the engine would refuse later: it may be busy, and would have to cut
+        the whole text into tokens first."""
+        num_bytes = sum(1 if isinstance(piece, int) else len(piece.encode()) for piece in prompt)
+        if num_bytes < info.context or self._counter(entry, info) is None:  # a token has a byte
+            return
+        num_tokens = await self._count(entry, info, prompt)
+        if num_tokens >= info.context:
+            raise ContextLengthExceeded(num_tokens, info.context)
+
+    async def _count(self, entry: Entry, info: ModelInfo, prompt: Prompt) -> int:
+        """The prompt's tokens, without the engine where that is possible."""
+        counter = self._counter(entry, info)
+        if counter is None:
+            return len((await entry.process.ask(Tokenize(0, prompt), Tokens)).tokens)
+        if sum(len(piece) for piece in prompt if isinstance(piece, str)) < QUICK_CHARS:
+            return counter.count(prompt)
+        return await asyncio.to_thread(counter.count, prompt)
+
+    def _counter(self, entry: Entry, info: ModelInfo) -> TokenCounter | None:
+        async def ask(question: Tokenize) -> tuple[int, ...]:
+            return (await entry.process.ask(question, Tokens)).tokens
+
+        return self._counters.find(entry.model.path, info.control_tokens, ask)
 
     async def _ask(self, model: str, question: Question, kind: type[Found]) -> Found:
         entry = self._find(model)
