@@ -149,12 +149,13 @@ class Delta(Struct, frozen=True, tag="delta"):
 
 
 class Done(Struct, frozen=True, tag="done"):
-    """The answer is complete."""
+    """The answer is complete. `stop`: the stop string that ended it, if one did."""
 
     id: int
     reason: FinishReason
     usage: Usage
     timings: Timings
+    stop: str | None = None
 
 
 class Tokens(Struct, frozen=True, tag="tokens"):

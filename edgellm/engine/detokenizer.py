@@ -20,13 +20,18 @@ class Detokenizer:
     """One answer's text. Holds back what may become part of a character or of a stop string."""
 
     def __init__(self, stop: Sequence[str] = ()) -> None:
-        self.is_stopped = False  # a stop string was found; nothing more comes
+        self.found: str | None = None  # the stop string that ended the text; nothing more comes
         self._stop = tuple(stop)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
         self._num_decoded = 0  # characters, since the start
         self._num_released = 0
         self._logprobs: list[tuple[int, TokenLogprob]] = []  # (characters decoded then, entry)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a stop string was found."""
+        return self.found is not None
 
     def push(self, data: bytes, logprob: TokenLogprob | None = None) -> Released:
         """One token's bytes; gives what is final now."""
@@ -47,10 +52,9 @@ class Detokenizer:
         self._num_decoded += len(text)
 
     def _release(self) -> Released:
-        position = _earliest(self._held, self._stop)
-        if position is not None:
-            self.is_stopped = True
-            return self._take(Released("", ()), position)
+        self.found = _earliest(self._held, self._stop)
+        if self.found is not None:
+            return self._take(Released("", ()), self._held.find(self.found))
         return self._take(Released("", ()), len(self._held) - _overlap(self._held, self._stop))
 
     def _take(self, before: Released, count: int) -> Released:
@@ -61,10 +65,10 @@ class Detokenizer:
         return Released(before.text + text, (*before.logprobs, *logprobs))
 
 
-def _earliest(text: str, stop: Iterable[str]) -> int | None:
-    """Where the first stop string begins, or None."""
-    found = [position for word in stop if (position := text.find(word)) >= 0]
-    return min(found, default=None)
+def _earliest(text: str, stop: Iterable[str]) -> str | None:
+    """The stop string that begins first, or None; of several there, the one that ends first."""
+    found = [(position, len(word), word) for word in stop if (position := text.find(word)) >= 0]
+    return min(found)[2] if found else None
 
 
 def _overlap(text: str, stop: Iterable[str]) -> int:

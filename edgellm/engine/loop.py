@@ -129,7 +129,7 @@ class Engine:
         )
         reason = self._replay(sequence)
         if reason is not None:
-            return [*answer, Done(sequence.id, reason, sequence.usage(), sequence.timings())]
+            return [*answer, _done(sequence, reason)]
         try:
             self._backend.add_sampler(sequence.id, sampling, prompt, generated, constraint)
         except BadConstraint as error:
@@ -267,7 +267,7 @@ class Engine:
 
     def _finish(self, sequence: Sequence, reason: FinishReason) -> Done:
         self._release(sequence)
-        return Done(sequence.id, reason, sequence.usage(), sequence.timings())
+        return _done(sequence, reason)
 
     def _release(self, sequence: Sequence) -> None:
         del self._sequences[sequence.id]
@@ -293,6 +293,11 @@ class Engine:
             "The KV cache is full.",
             "Start the server with a smaller --parallel or a larger --context.",
         )
+
+
+def _done(sequence: Sequence, reason: FinishReason) -> Done:
+    stop = sequence.detokenizer.found
+    return Done(sequence.id, reason, sequence.usage(), sequence.timings(), stop)
 
 
 def _checkpoints(host_bytes: int) -> CheckpointCache:

@@ -342,4 +342,4 @@ def _with_logprobs(events: list[ContentEvent], delta: Delta) -> list[ContentEven
 
 def _finished(done: Done, parser: OutputParser) -> Finished:
     is_call = done.reason == "stop" and parser.num_tool_calls > 0
-    return Finished("tool_calls" if is_call else done.reason, done.usage, done.timings)
+    return Finished("tool_calls" if is_call else done.reason, done.usage, done.timings, done.stop)

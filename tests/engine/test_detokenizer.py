@@ -41,6 +41,18 @@ def test_the_earliest_of_several_stop_strings_counts() -> None:
     assert run([b"one two three"], ("three", "two", "wo t")) == (["one "], True)
 
 
+@pytest.mark.parametrize("num_bytes", [1, 2, 3, 20])
+def test_it_knows_which_stop_string_it_was_however_the_tokens_are_cut(num_bytes: int) -> None:
+    data = b"one two three"
+    detokenizer = Detokenizer(("three", "two th", "two"))
+    assert detokenizer.found is None
+    for start in range(0, len(data), num_bytes):
+        detokenizer.push(data[start : start + num_bytes])
+        if detokenizer.is_stopped:
+            break
+    assert detokenizer.found == "two"  # the first to be complete of those that begin first
+
+
 def test_an_unfinished_stop_string_is_text() -> None:
     texts, is_stopped = run([b"wait for <|e", b"n"], ("<|end|>",))
     assert not is_stopped

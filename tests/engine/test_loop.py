@@ -126,8 +126,9 @@ def test_max_tokens_and_the_context_end_with_length(engine: Engine) -> None:
 def test_stop_strings_end_an_answer_before_they_show(engine: Engine) -> None:
     text, _ = complete(engine, "hello", GREEDY)
     stop = text[10:13]
-    stopped, end = complete(engine, "hello", Sampling(temperature=0, max_tokens=24, stop=(stop,)))
-    assert end.reason == "stop"
+    words = ("never written", stop)
+    stopped, end = complete(engine, "hello", Sampling(temperature=0, max_tokens=24, stop=words))
+    assert (end.reason, end.stop) == ("stop", stop)
     assert stopped == text[: text.index(stop)]
 
 
@@ -136,6 +137,7 @@ def test_end_tokens_are_obeyed_banned_or_delayed(engine: Engine, backend: LlamaC
     wants_end = {end: 100.0}
     _, obeyed = complete(engine, "x", Sampling(temperature=0, logit_bias=wants_end))
     assert (obeyed.reason, obeyed.usage.completion_tokens) == ("stop", 1)
+    assert obeyed.stop is None
     _, delayed = complete(engine, "x", Sampling(temperature=0, logit_bias=wants_end, min_tokens=6))
     assert (delayed.reason, delayed.usage.completion_tokens) == ("stop", 7)
     _, ignored = complete(
@@ -532,3 +534,4 @@ def test_an_answer_that_was_over_ends_at_once(backend: LlamaCppBackend, ending: 
     messages += finish(engine)
     assert text_of(messages, 2) == ""
     assert done(messages, 2).reason == ("length" if ending == "length" else "stop")
+    assert done(messages, 2).stop == (stop[0] if stop else None)
