@@ -14,15 +14,22 @@ from starlette.middleware.cors import CORSMiddleware
 from edgellm import __version__
 from edgellm.api.admin import admin_routes
 from edgellm.api.documented import body_schemas, document_errors
+from edgellm.api.anthropic.errors import to_error
+from edgellm.api.anthropic.routes import anthropic_model_routes, anthropic_routes
+from edgellm.api.anthropic.schema import CountTokensBody, MessagesBody
 from edgellm.api.errors import install_error_handlers
 from edgellm.api.health import health_routes
 from edgellm.api.openai.routes import openai_routes
 from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
+from edgellm.api.request_id import RequestIds
 from edgellm.serving.router import Router
 from edgellm.types import UpgradeStatus
 
 MAX_BODY_BYTES = 32 * 2**20
-BODIES = (ChatCompletionBody, CompletionBody)  # that our dialects validate by themselves
+# Bodies that our dialects validate by themselves.
+BODIES = (ChatCompletionBody, CompletionBody, CountTokensBody, MessagesBody)
+# Errors that do not look like OpenAI's, by the beginning of the path.
+SHAPES = {"/v1/messages": to_error}
 
 
 class EdgellmAPI(FastAPI):
@@ -57,12 +64,15 @@ def create_app(
     # No /docs: its page loads scripts from a CDN, and these devices are offline.
     app = EdgellmAPI(title="edgellm", version=__version__, docs_url=None, redoc_url=None)
     app.state.router = router
-    install_error_handlers(app)
+    install_error_handlers(app, SHAPES)
     if cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
+    app.add_middleware(RequestIds)
     app.include_router(health_routes(router, upgrade))
+    app.include_router(anthropic_model_routes(router))  # before OpenAI's, which has these paths too
+    app.include_router(anthropic_routes(router, max_body_bytes))
     app.include_router(openai_routes(router, max_body_bytes))
     app.include_router(admin_routes(router, is_open=is_admin_open))
     return app

@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edgellm.api.request_id import request_id
 from edgellm.api.validation import from_validation_errors
 from edgellm.errors import (
     AdminRefused,
@@ -44,6 +45,7 @@ from edgellm.errors import (
 
 _log = logging.getLogger(__name__)
 
+ERROR_SHAPE = "error_shape"  # in the scope of a route whose path does not tell its dialect
 _CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; only the access log ever sees it
 
 
@@ -68,6 +70,7 @@ class ErrorAnswer(Struct, frozen=True):
     hint: str = ""
     param: str | None = None
     retry_seconds: float | None = None
+    request_id: str = ""  # for shapes that have a place for it
 
     def body(self) -> dict[str, Any]:
         """OpenAI's error object."""
@@ -159,7 +162,9 @@ def to_response(
     """The answer in the shape of the dialect that was spoken to."""
     shapes: Mapping[str, Shape] = scope["app"].state.error_shapes
     path = scope["path"]
-    shape = next((shapes[prefix] for prefix in shapes if path.startswith(prefix)), None)
+    of_path = (shapes[prefix] for prefix in shapes if path.startswith(prefix))
+    shape: Shape | None = scope.get(ERROR_SHAPE) or next(of_path, None)
+    answer = msgspec.structs.replace(answer, request_id=request_id(scope))
     return Response(
         msgspec.json.encode(shape(answer) if shape else answer.body()),
         answer.status,
