@@ -19,7 +19,7 @@ _TYPES = {
     429: "rate_limit_error",
     504: "timeout_error",
 }
-_BUSY = ("engine_busy", "model_loading")  # the same request may succeed in a moment
+_BUSY = ("engine_busy", "model_loading", "deadline_exceeded")  # the same request may succeed later
 
 
 def to_error(answer: ErrorAnswer) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from edgellm.types import ModelStatus
 
 VERSION_HEADER = "anthropic-version"
 
+_LAST_SECOND = 253_402_300_799  # of the year 9999, the last that a date has; a file may be "later"
+
 
 class AnthropicsOwn(APIRoute):
     """A route that only requests with Anthropic's header find; its errors have their shape."""
@@ -44,11 +46,12 @@ def to_models(statuses: Sequence[ModelStatus]) -> Json:
 
 def to_model(status: ModelStatus) -> Json:
     """The context holds the prompt and the answer, so it is the limit of either."""
+    created = min(max(status.created, 0), _LAST_SECOND)
     return {
         "type": "model",
         "id": status.id,
         "display_name": status.id,
-        "created_at": datetime.fromtimestamp(status.created, UTC).isoformat(),
+        "created_at": datetime.fromtimestamp(created, UTC).isoformat(),
         "lifecycle": "active",
         "max_input_tokens": status.context,
         "max_tokens": status.context,

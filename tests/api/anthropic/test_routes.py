@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from edgellm.api.anthropic.errors import error_type, to_error
@@ -22,7 +23,7 @@ from edgellm.errors import (
     TemplateError,
 )
 from edgellm.types import Started, TextDelta
-from tests.api.conftest import Hang, InMemory, ScriptedRouter, serve, wait_until
+from tests.api.conftest import READY, Hang, InMemory, ScriptedRouter, serve, wait_until
 
 ASK = {"model": "tiny", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi you"}]}
 VERSION = {"anthropic-version": "2023-06-01"}
@@ -155,6 +156,13 @@ def test_models_have_the_shape_of_whoever_asks(client: InMemory, router: Scripte
     assert client.get("/v1/models/tiny").json()["object"] == "model"
     router.models = ()
     assert client.get("/v1/models", headers=VERSION).json()["first_id"] is None
+
+
+@pytest.mark.parametrize(("created", "year"), [(-(10**12), "1970"), (10**18, "9999")])
+def test_a_file_may_claim_any_time(router: ScriptedRouter, created: int, year: str) -> None:
+    router.models = (msgspec.structs.replace(READY, created=created),)
+    listed = InMemory(create_app(router)).get("/v1/models", headers=VERSION).json()
+    assert listed["data"][0]["created_at"].startswith(year)
 
 
 def test_a_model_that_is_not_there_is_an_error_of_the_same_shape(client: InMemory) -> None:
