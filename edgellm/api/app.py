@@ -13,10 +13,10 @@ from starlette.middleware.cors import CORSMiddleware
 
 from edgellm import __version__
 from edgellm.api.admin import admin_routes
-from edgellm.api.documented import body_schemas, document_errors
 from edgellm.api.anthropic.errors import to_error
 from edgellm.api.anthropic.routes import anthropic_model_routes, anthropic_routes
 from edgellm.api.anthropic.schema import CountTokensBody, MessagesBody
+from edgellm.api.documented import body_schemas, document_errors
 from edgellm.api.errors import install_error_handlers
 from edgellm.api.health import health_routes
 from edgellm.api.openai.routes import openai_routes

@@ -142,3 +142,18 @@ def test_errors_have_their_classes(sdk: Anthropic) -> None:
 def test_models(sdk: Anthropic) -> None:
     assert "pocket" in [model.id for model in sdk.models.list()]
     assert sdk.models.retrieve("pocket").id == "pocket"
+
+
+def test_counted_tokens_are_those_of_the_answer(sdk: Anthropic) -> None:
+    prompt: Any = {"system": "Be brief.", "messages": QUESTION, "tools": [WEATHER]}
+    counted = sdk.messages.count_tokens(model="pocket", **prompt)
+    usage = sdk.messages.create(**prompt, **GREEDY).usage
+    assert counted.input_tokens == usage.input_tokens + (usage.cache_read_input_tokens or 0)
+
+
+def test_a_begun_answer_goes_on(sdk: Anthropic) -> None:
+    text = text_of(sdk.messages.create(messages=QUESTION, **GREEDY))
+    end = text.index(" ", len(text) // 2)  # where the model's own tokens end, too
+    begun, rest = text[:end], text[end:]
+    turn: Any = {"role": "assistant", "content": begun}
+    assert text_of(sdk.messages.create(messages=[*QUESTION, turn], **GREEDY)) == rest
