@@ -5,6 +5,7 @@
     │   ├── InvalidRequest      a field has a bad value; `param` names it
     │   ├── ContextLengthExceeded
     │   ├── ModelNotFound
+    │   ├── NotStored           a response or an item of /v1/responses that is not kept
     │   ├── ModelBusy           it is answering, so it cannot be unloaded
     │   ├── AdminRefused        this client may not manage models
     │   └── TemplateError       the model's chat template refused the messages
@@ -95,6 +96,19 @@ class ModelNotFound(RequestError):
             f"{hint}. {there}" if hint else there,
         )
         self.name = name
+
+
+class NotStored(RequestError):
+    """A response or an item that is not kept, or no more, or was another caller's."""
+
+    def __init__(self, what: str, param: str | None, code: str) -> None:
+        super().__init__(
+            f"{what} is not stored here.",
+            "The server keeps the newest responses only, in memory, and none that was made with "
+            "'store': false. Send the whole conversation as 'input' instead.",
+        )
+        self.param = param
+        self.code = code
 
 
 class ModelBusy(RequestError):

@@ -22,12 +22,14 @@ from edgellm.api.health import health_routes
 from edgellm.api.openai.routes import openai_routes
 from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
 from edgellm.api.request_id import RequestIds
+from edgellm.api.responses.routes import responses_routes
+from edgellm.api.responses.schema import CreateResponseBody
 from edgellm.serving.router import Router
 from edgellm.types import UpgradeStatus
 
 MAX_BODY_BYTES = 32 * 2**20
 # Bodies that our dialects validate by themselves.
-BODIES = (ChatCompletionBody, CompletionBody, CountTokensBody, MessagesBody)
+BODIES = (ChatCompletionBody, CompletionBody, CreateResponseBody, CountTokensBody, MessagesBody)
 # Errors that do not look like OpenAI's, by the beginning of the path.
 SHAPES = {"/v1/messages": to_error}
 
@@ -74,5 +76,6 @@ def create_app(
     app.include_router(anthropic_model_routes(router))  # before OpenAI's, which has these paths too
     app.include_router(anthropic_routes(router, max_body_bytes))
     app.include_router(openai_routes(router, max_body_bytes))
+    app.include_router(responses_routes(router, max_body_bytes))
     app.include_router(admin_routes(router, is_open=is_admin_open))
     return app

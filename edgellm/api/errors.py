@@ -39,6 +39,7 @@ from edgellm.errors import (
     ModelLoading,
     ModelNotFound,
     NotEnoughMemory,
+    NotStored,
     RequestError,
     TemplateError,
 )
@@ -129,6 +130,8 @@ def _describe_request_error(error: RequestError, input_param: str) -> ErrorAnswe
             code, param = "template_error", input_param
         case ModelNotFound():
             status, code, param = 404, "model_not_found", "model"
+        case NotStored():
+            status, code, param = 404, error.code, error.param
         case ModelBusy():
             status, code, param = 409, "model_in_use", "model"
         case AdminRefused():

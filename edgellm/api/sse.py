@@ -41,6 +41,11 @@ def frame(data: object) -> bytes:
     return b"data: " + _encode(data) + b"\n\n"
 
 
+def named_frame(name: str, data: object) -> bytes:
+    """The same with the event's name before it."""
+    return b"event: " + name.encode() + b"\n" + frame(data)
+
+
 def comment(text: str) -> bytes:
     """A line that clients must ignore."""
     return b": " + " ".join(text.split()).encode() + b"\n\n"
