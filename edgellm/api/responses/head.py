@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from edgellm.api.responses.request import to_effort, to_top_logprobs
+from edgellm.api.responses.request import to_top_logprobs
 from edgellm.api.responses.schema import CreateResponseBody
 from edgellm.api.responses.tools import to_choice, to_tools
 from edgellm.types import Tool
@@ -63,7 +63,10 @@ def to_head(body: CreateResponseBody, model: str, id_: str, created_at: int) -> 
             "tool_choice": to_choice(body.tool_choice, tools).shown,
             "tools": [_tool(tool) for tool in tools],
             "text": _text(body),
-            "reasoning": {"effort": to_effort(body.reasoning)[1], "summary": None},
+            "reasoning": {
+                "effort": body.reasoning.effort if body.reasoning else None,
+                "summary": None,  # reasoning is told whole
+            },
             "temperature": body.temperature,
             "top_p": body.top_p,
             "top_logprobs": to_top_logprobs(body) or 0,

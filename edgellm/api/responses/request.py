@@ -65,18 +65,19 @@ def to_top_logprobs(body: CreateResponseBody) -> int | None:
 
 
 def to_effort(reasoning: ReasoningConfig | None) -> tuple[bool | None, str | None]:
-    """Whether to reason, and how much: OpenAI's seven words in the three that models know."""
+    """Whether to reason, and how much: OpenAI's seven words in the three that models know. A model
+    that cannot reason takes no notice."""
     match reasoning.effort if reasoning else None:
         case None:
             return None, None
         case "none":
             return False, None
-        case "minimal" | "low":
+        case "minimal":
             return None, "low"
-        case "medium":
-            return None, "medium"
+        case "low" | "medium" as effort:
+            return True, effort
         case _:
-            return None, "high"
+            return True, "high"
 
 
 def refuse_unsupported(body: CreateResponseBody) -> None:

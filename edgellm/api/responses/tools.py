@@ -16,8 +16,8 @@ _CHOICES = "'auto', 'none', 'required', a function or allowed_tools"
 
 
 class Choice(Struct, frozen=True):
-    """What the model may call, of which one call must come where there are any, and how OpenAI
-    writes that."""
+    """The tools that the model is shown, those of which it must call one (none = as it likes), and
+    the choice as the response tells it."""
 
     tools: tuple[Tool, ...]
     must_call: tuple[str, ...]
@@ -85,7 +85,8 @@ def _named(name: Any, tools: tuple[Tool, ...]) -> Choice:
 
 
 def _allowed(choice: dict[str, Any], tools: tuple[Tool, ...]) -> Choice:
-    """Only these tools are shown to the model, so that it can call no other."""
+    """Where a call must come, the grammar keeps to these and the prompt stays as it was, for the
+    cache; where it may, the model is not shown the others."""
     mode, allowed = choice.get("mode"), choice.get("tools")
     if mode not in ("auto", "required"):
         raise _missing_or_bad("tool_choice.mode", "'auto' or 'required'", mode)
@@ -93,10 +94,12 @@ def _allowed(choice: dict[str, Any], tools: tuple[Tool, ...]) -> Choice:
         raise _missing_or_bad("tool_choice.tools", "an array of at least one tool", allowed)
     named = [_allowed_name(tool, f"tool_choice.tools[{i}]") for i, tool in enumerate(allowed)]
     names = set(known_tools(named, tools, "tool_choice.tools"))
-    offered = tuple(tool for tool in tools if tool.name in names)
-    must_call = tuple(tool.name for tool in offered) if mode == "required" else ()
+    kept = tuple(tool for tool in tools if tool.name in names)
     told = [{"type": "function", "name": name} for name in named]
-    return Choice(offered, must_call, {"type": "allowed_tools", "mode": mode, "tools": told})
+    echo = {"type": "allowed_tools", "mode": mode, "tools": told}
+    if mode == "required":
+        return Choice(tools, tuple(tool.name for tool in kept), echo)
+    return Choice(kept, (), echo)
 
 
 def _allowed_name(tool: Any, path: str) -> str:

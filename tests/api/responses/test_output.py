@@ -159,7 +159,7 @@ def test_the_request_is_echoed_as_it_was_understood() -> None:
     shown = json.loads(encoded)
     assert shown["tools"] == [{**BODY["tools"][0], "description": None}]
     assert shown["text"] == {**BODY["text"], "verbosity": "medium"}
-    assert shown["reasoning"] == {"effort": "high", "summary": None}
+    assert shown["reasoning"] == {"effort": "xhigh", "summary": None}
     assert shown["instructions"] == "Be brief."
     assert shown["metadata"] == {"a": "b"}
 

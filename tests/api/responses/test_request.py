@@ -93,10 +93,10 @@ def test_logprobs(fields: dict[str, Any], expected: int | None) -> None:
         (None, (None, None)),
         ("none", (False, None)),
         ("minimal", (None, "low")),
-        ("low", (None, "low")),
-        ("medium", (None, "medium")),
-        ("high", (None, "high")),
-        ("max", (None, "high")),
+        ("low", (True, "low")),
+        ("medium", (True, "medium")),
+        ("high", (True, "high")),
+        ("max", (True, "high")),
     ],
 )
 def test_effort(effort: str | None, expected: tuple[bool | None, str | None]) -> None:
@@ -213,7 +213,7 @@ ALL = (Tool("weather", "", {"type": "object"}), Tool("now", "The time.", {}, Tru
                 "mode": "required",
                 "tools": [{"type": "function", "name": "now"}],
             },
-            ALL[1:],
+            ALL,
             ("now",),
         ),
     ],
