@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edgellm.api.responses.answer import ResponseAnswer, ResponseStream, whole_response
 from edgellm.api.responses.head import to_head
@@ -129,10 +131,39 @@ def check(file: str, got: bytes) -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_stream_tells_what_the_whole_answer_says(name: str) -> None:
-    """Numbered without gaps, everything that is added is done, and put together it is the whole."""
+    check_stream(SCRIPTS[name])
+
+
+def started_calls(pieces: list[str]) -> list[Event]:
+    """A call in pieces; all get their index from where they come to stand."""
+    first, *rest = [ToolCallDelta(0, piece) for piece in pieces]
+    return [msgspec.structs.replace(first, id="call", name="f"), *rest]
+
+
+TOKENS = st.lists(st.builds(TokenLogprob, st.binary(max_size=3), st.just(-0.5)), max_size=2)
+PIECES: st.SearchStrategy[list[Event]] = st.one_of(
+    st.builds(lambda text, tokens: [TextDelta(text, tuple(tokens))], st.text(max_size=3), TOKENS),
+    st.builds(lambda text: [ReasoningDelta(text)], st.text(min_size=1, max_size=3)),
+    st.builds(started_calls, st.lists(st.text(max_size=3), min_size=1, max_size=3)),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(PIECES, max_size=8), st.sampled_from(["stop", "length", "tool_calls"]))
+def test_any_answer_is_told_in_order(pieces: list[list[Event]], reason: Any) -> None:
+    events = [event for piece in pieces for event in piece]
+    output = check_stream((Started(1), *events, Finished(reason, USAGE)))
+    said = "".join(event.text for event in events if isinstance(event, TextDelta))
+    told = [each["content"] for each in output if each["type"] == "message"]
+    assert "".join(part["text"] for content in told for part in content) == said
+
+
+def check_stream(script: Iterable[Event]) -> list[Any]:
+    """Numbered without gaps, everything that is added is done, and put together it is the whole.
+    Gives the output."""
     events = [
-        msgspec.json.decode(frame.split(b"data: ")[1])
-        for frame in written(SCRIPTS[name]).split(b"\n\n")
+        msgspec.json.decode(frame.split(b"data: ", 1)[1])
+        for frame in written(script).split(b"\n\n")
         if frame
     ]
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
@@ -140,16 +171,18 @@ def test_a_stream_tells_what_the_whole_answer_says(name: str) -> None:
     done = [each for each in events if each["type"] == "response.output_item.done"]
     assert [each["output_index"] for each in added] == list(range(len(added)))
     assert [each["item"]["id"] for each in added] == [each["item"]["id"] for each in done]
-    whole = whole_response(answer(), [(0, event) for event in SCRIPTS[name]])
+    whole = whole_response(answer(), [(0, event) for event in script])
     assert events[-1]["response"] == msgspec.json.decode(msgspec.json.encode(whole))
-    assert [each["item"] for each in done] == events[-1]["response"]["output"]
-    for item, each in zip(events[-1]["response"]["output"], added, strict=True):
+    output: list[Any] = events[-1]["response"]["output"]
+    assert [each["item"] for each in done] == output
+    for index, item in enumerate(output):
         deltas = "".join(
             event["delta"]
             for event in events
-            if "delta" in event and event["output_index"] == each["output_index"]
+            if "delta" in event and event["output_index"] == index
         )
         assert deltas == (item["arguments"] if "arguments" in item else item["content"][0]["text"])
+    return output
 
 
 def test_the_request_is_echoed_as_it_was_understood() -> None:
