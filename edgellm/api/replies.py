@@ -13,7 +13,14 @@ from starlette.responses import Response
 
 from edgellm.api.answers import Answers, Indexed
 from edgellm.api.body import unless_disconnected
-from edgellm.api.sse import AnswerStream, StreamWriter, has_started, obstacle_of
+from edgellm.api.sse import (
+    SSE,
+    AnswerStream,
+    StreamFormat,
+    StreamWriter,
+    has_started,
+    obstacle_of,
+)
 from edgellm.api.validation import bad_value
 from edgellm.serving.router import Router
 from edgellm.types import GenerateRequest
@@ -40,20 +47,25 @@ def may_wait(request: Request) -> bool:
 
 
 async def stream(
-    request: Request, router: Router, requests: list[GenerateRequest], writer: StreamWriter
+    request: Request,
+    router: Router,
+    requests: list[GenerateRequest],
+    writer: StreamWriter,
+    form: StreamFormat = SSE,
 ) -> Response:
-    """A stream, once every prompt is accepted, or the model takes its time to load."""
+    """A stream, once every prompt is accepted, or the model takes its time to load and the format
+    has comments to say so."""
     answers, model = _begin(request, router, requests), requests[0].model
 
     def obstacle() -> str | None:
-        return obstacle_of(router.status(model))
+        return obstacle_of(router.status(model)) if form.has_comments else None
 
     try:
         is_started = await unless_disconnected(request, has_started(answers, obstacle))
     except BaseException:
         await answers.aclose()
         raise
-    return AnswerStream(answers, writer, None if is_started else obstacle)  # it closes them
+    return AnswerStream(answers, writer, None if is_started else obstacle, form)  # it closes them
 
 
 async def whole(

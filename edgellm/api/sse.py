@@ -1,4 +1,4 @@
-"""Answers as Server-Sent Events, for every dialect that streams.
+"""Answers as a stream, for every dialect: as Server-Sent Events, or in another `StreamFormat`.
 
 The dialect's `StreamWriter` turns events into bytes; this module knows when to send, how a stream
 fails half-way, and that the engine must stop once the client is gone.
@@ -6,7 +6,8 @@ fails half-way, and that the engine must stop once the client is gone.
 A stream begins, with status 200, once every prompt is accepted; an error before that has a status
 of its own. But a model that has to be loaded may take minutes, and clients and proxies give up on
 silence: after `STATUS_SECONDS` of it the stream begins early, with comments that say what it waits
-for, and an error that comes then is an event in it.
+for, and an error that comes then is an event in it. A format without comments waits in silence, and
+its errors keep their status.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Protocol, TypeAlias
 
 import anyio
 import msgspec
+from msgspec import Struct
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
@@ -34,6 +36,16 @@ COMMENT_SECONDS = 1.0  # between two comments of a stream that waits
 Obstacle: TypeAlias = Callable[[], str | None]
 
 _encode = msgspec.json.Encoder().encode
+
+
+class StreamFormat(Struct, frozen=True):
+    """What a stream is called, and whether it has lines that clients ignore: pings and comments."""
+
+    media_type: str
+    has_comments: bool
+
+
+SSE = StreamFormat("text/event-stream", has_comments=True)
 
 
 def frame(data: object) -> bytes:
@@ -78,7 +90,7 @@ async def has_started(answers: Answers, obstacle: Obstacle) -> bool:
 
 
 class StreamWriter(Protocol):
-    """How a dialect writes a stream. All three give whole SSE events, ready to send."""
+    """How a dialect writes a stream. All three give whole events (or lines), ready to send."""
 
     def event(self, index: int, event: Event) -> Iterable[bytes]:
         """What an event of answer number `index` looks like; may be nothing."""
@@ -132,13 +144,18 @@ class AnswerStream(EventSourceResponse):
     """
 
     def __init__(
-        self, answers: Answers, writer: StreamWriter, obstacle: Obstacle | None = None
+        self,
+        answers: Answers,
+        writer: StreamWriter,
+        obstacle: Obstacle | None = None,
+        form: StreamFormat = SSE,
     ) -> None:
         self._answers = answers
         self._shutting_down = anyio.Event()
         super().__init__(
             write_stream(answers, writer, obstacle),
-            ping=_PING_SECONDS,
+            media_type=form.media_type,
+            ping=_PING_SECONDS if form.has_comments else 0,
             sep="\n",
             ping_message_factory=lambda: ServerSentEvent(comment="ping", sep="\n"),
             data_sender_callable=self._tell_shutdown,
