@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from edgellm.catalog.card import Catalog
+from edgellm.catalog.ollama_names import catalogue_name
 from edgellm.errors import ConfigError
 from edgellm.serving.resolver import ServedModel
 from edgellm.store import shelf
@@ -49,15 +50,16 @@ class StoredModels:
     @contextlib.contextmanager
     def hold(self, model: ServedModel) -> Iterator[None]:
         """Keep a pulled model from being removed; any other model needs nothing."""
-        found = next((each for each in self.store.list() if each.path == model.path), None)
+        pulled = self.store.list()
+        found = next((each for each in pulled if each.path.resolve() == model.path), None)
         with self.store.hold(found) if found is not None else contextlib.nullcontext():
             yield
 
     def hint(self, name: str) -> str:
         """How to get a model that is not here, where the catalogue knows it or one like it."""
-        card = self.catalog.find(name.partition(":")[0])
-        if card is not None:
-            return f"It is in the catalogue: edgellm pull {name}"
+        known = catalogue_name(name, self.catalog)
+        if self.catalog.find(known.partition(":")[0]) is not None:
+            return f"It is in the catalogue: edgellm pull {known}"
         near = get_close_matches(name, [each.id for each in self.catalog.models], n=1)
         return (
             f"Did you mean {near[0]}? The catalogue has it: edgellm pull {near[0]}" if near else ""
