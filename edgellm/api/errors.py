@@ -27,8 +27,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from edgellm.api.request_id import request_id
 from edgellm.api.validation import from_validation_errors
 from edgellm.errors import (
+    AccessDenied,
     AdminRefused,
     ContextLengthExceeded,
+    DiskFull,
+    DownloadFailed,
     EdgellmError,
     EngineBusy,
     EngineCrashed,
@@ -36,12 +39,17 @@ from edgellm.errors import (
     EngineLoadError,
     InvalidRequest,
     ModelBusy,
+    ModelInUse,
     ModelLoading,
     ModelNotFound,
     NotEnoughMemory,
     NotStored,
+    PullCancelled,
+    RemoteNotFound,
     RequestError,
+    StoreError,
     TemplateError,
+    TooManyRequests,
 )
 
 _log = logging.getLogger(__name__)
@@ -104,6 +112,8 @@ def describe(error: Exception, input_param: str = "messages") -> ErrorAnswer:
             return _describe_request_error(error, input_param)
         case EngineError():
             return _describe_engine_error(error)
+        case StoreError():
+            return _describe_store_error(error)
         case EdgellmError():
             return ErrorAnswer(500, "server_error", "server_error", error.message, error.hint)
         case _:
@@ -157,6 +167,26 @@ def _describe_engine_error(error: EngineError) -> ErrorAnswer:
     return ErrorAnswer(
         503, "server_error", code, error.message, error.hint, retry_seconds=retry_seconds
     )
+
+
+def _describe_store_error(error: StoreError) -> ErrorAnswer:
+    status, kind, code, retry_seconds = 500, "server_error", "store_error", None
+    match error:
+        case ModelInUse():
+            status, kind, code = 409, "invalid_request_error", "model_in_use"
+        case RemoteNotFound():
+            status, kind, code = 404, "invalid_request_error", "model_not_at_source"
+        case AccessDenied():
+            status, kind, code = 403, "invalid_request_error", "access_denied"
+        case TooManyRequests():
+            status, code, retry_seconds = 503, "source_busy", error.retry_after_seconds
+        case DownloadFailed():
+            status, code = 502, "download_failed"
+        case PullCancelled():
+            status, code = 503, "pull_cancelled"
+        case DiskFull():
+            status, code = 507, "disk_full"
+    return ErrorAnswer(status, kind, code, error.message, error.hint, retry_seconds=retry_seconds)
 
 
 def to_response(

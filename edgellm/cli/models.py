@@ -39,7 +39,7 @@ class LocalModels:
         self._options_of = options_of
         self._known: dict[ServedModel, EngineOptions] = {}
         self._plans: dict[Path, Plan] = {}
-        self._holds = ExitStack()
+        self._holds: dict[ServedModel, ExitStack] = {}
 
     def models(self) -> tuple[ServedModel, ...]:
         stored = self._stored.models() if self._stored is not None else ()
@@ -69,16 +69,34 @@ class LocalModels:
         self._plans[model.path] = plan
         self._known.pop(model, None)
 
+    def is_named(self, model: ServedModel) -> bool:
+        """Whether it is served because the command line says so, or comes with edgellm."""
+        return any(each.path == model.path for each in self._named)
+
+    def release(self, model: ServedModel) -> None:
+        """Let it be removed. The next request for it holds it again."""
+        for known in [each for each in self._known if each.path == model.path]:
+            del self._known[known]
+            if known in self._holds:
+                self._holds.pop(known).close()
+
     def close(self) -> None:
         """Let other processes remove what was served."""
-        self._holds.close()
+        while self._holds:
+            self._holds.popitem()[1].close()
 
     def _with_options(self, model: ServedModel) -> ServedModel:
         if model not in self._known:
-            if self._stored is not None:
-                self._holds.enter_context(self._stored.hold(model))
+            self._hold(model)
             self._known[model] = self._options_of(model, self._plans.get(model.path))
         return msgspec.structs.replace(model, options=self._known[model])
+
+    def _hold(self, model: ServedModel) -> None:
+        """Keep other processes from removing it. A new plan for it does not hold it twice."""
+        if self._stored is not None and model not in self._holds:
+            with ExitStack() as stack:
+                stack.enter_context(self._stored.hold(model))
+                self._holds[model] = stack.pop_all()
 
 
 def _ids(model: ServedModel) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ def pull_model(
         if isinstance(reference, PathReference):
             return store.take_in(reference.path, show)
         try:
-            wanted = _chosen(store, name, reference, is_forced=is_forced)
+            wanted = chosen(store, name, reference, is_forced=is_forced)
         except DownloadFailed as error:
             found = find_local(store, name)
             if found is None:
@@ -84,7 +84,7 @@ def pull_model(
         return store.pull(wanted, show, limit_rate=limit_rate)
 
 
-def _chosen(store: Store, name: str, reference: Reference, *, is_forced: bool) -> Wanted:
+def chosen(store: Store, name: str, reference: Reference, *, is_forced: bool) -> Wanted:
     """What to fetch: what was named, or the plan's choice of it.
 
     Raises:

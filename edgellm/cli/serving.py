@@ -20,6 +20,7 @@ import msgspec
 
 from edgellm.assets import builtin_model
 from edgellm.cli.catalogue import user_catalog
+from edgellm.cli.library import LocalLibrary, local_library
 from edgellm.cli.memory import device_meter
 from edgellm.cli.models import LocalModels
 from edgellm.cli.options import engine_options, planned_options, with_plan
@@ -29,6 +30,7 @@ from edgellm.cli.tuned import with_tuning
 from edgellm.config import Settings
 from edgellm.errors import ConfigError, EdgellmError, PortInUse
 from edgellm.hardware.host import Host
+from edgellm.serving.library import Library, NoLibrary
 from edgellm.serving.meter import MIB, Meter
 from edgellm.serving.pool import Policy
 from edgellm.serving.resolver import ServedModel
@@ -57,9 +59,17 @@ _BACKLOG = 2048
 class RunningServer:
     """A router and its HTTP server on a socket; `stop()` may be called from a signal handler."""
 
-    def __init__(self, url: str, router: Router, http: uvicorn.Server, task: asyncio.Task[None]):
+    def __init__(
+        self,
+        url: str,
+        router: Router,
+        http: uvicorn.Server,
+        task: asyncio.Task[None],
+        library: LocalLibrary | None = None,
+    ):
         self.url = url
         self.router = router
+        self._library = library
         self.task = task  # ends when the last connection is closed after `stop()`
         self._http = http
         self._closing: asyncio.Task[None] | None = None
@@ -84,7 +94,9 @@ class RunningServer:
         await asyncio.gather(self.task, self._closing)
 
     async def _end_streams(self) -> None:
-        """Closing the router fails what still runs, so that every stream gets its error event."""
+        """Closing the router fails what still runs, so that every stream gets its error event.
+        Downloads end at once: what came is kept, and the next pull goes on."""
+        pulls = asyncio.create_task(self._library.aclose()) if self._library is not None else None
         hurried = asyncio.create_task(self._is_hurried.wait())
         await asyncio.wait(
             {self.task, hurried},
@@ -93,6 +105,8 @@ class RunningServer:
         )
         hurried.cancel()
         await self.router.aclose()
+        if pulls is not None:
+            await pulls
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -199,10 +213,11 @@ async def serving(
     upgrade = None
     if stored is not None and not settings.model:
         upgrade = _Background(settings, stored, models, router)
+    library = local_library(settings, models, stored, router)
     try:
-        http = _http_server(router, settings, upgrade)
+        http = _http_server(router, settings, upgrade, library or NoLibrary())
         task = asyncio.create_task(http.serve(sockets=[listener]))
-        server = RunningServer(address_of(listener), router, http, task)
+        server = RunningServer(address_of(listener), router, http, task, library)
         try:
             yield server
         finally:
@@ -336,7 +351,9 @@ async def local_server(settings: Settings, model: ServedModel) -> AsyncIterator[
             yield server
 
 
-def _http_server(router: Router, settings: Settings, upgrade: _Background | None) -> uvicorn.Server:
+def _http_server(
+    router: Router, settings: Settings, upgrade: _Background | None, library: Library
+) -> uvicorn.Server:
     """uvicorn without its own signal handling: the commands decide what Ctrl-C means.
 
     That also keeps sse-starlette, which hooks uvicorn's handler, from cutting streams at once.
@@ -356,6 +373,7 @@ def _http_server(router: Router, settings: Settings, upgrade: _Background | None
             cors_origins=settings.cors_origins,
             is_admin_open=settings.admin_from == "anywhere",
             upgrade=lambda: upgrade.status if upgrade is not None else None,
+            library=library,
         ),
         log_config=None,
         access_log=settings.log_level == "debug",
