@@ -287,6 +287,7 @@ class ModelStatus(Struct, frozen=True):
     stats: EngineStats = EngineStats()
     memory_bytes: int | None = None  # that its engine takes now; None = not loaded, or not known
     needed_bytes: int | None = None  # that are reserved for it, or will be when it is loaded
+    gpu_share: float = 0.0  # of its layers, 0..1: those that an accelerator computes
     is_pinned: bool = False
     num_requests: int = 0  # that use it now
     num_waiting: int = 0  # that wait for it to be loaded

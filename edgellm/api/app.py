@@ -19,19 +19,30 @@ from edgellm.api.anthropic.schema import CountTokensBody, MessagesBody
 from edgellm.api.documented import body_schemas, document_errors
 from edgellm.api.errors import install_error_handlers
 from edgellm.api.health import health_routes
+from edgellm.api.ollama import schema as ollama
+from edgellm.api.ollama.output import error_body
+from edgellm.api.ollama.routes import ollama_routes
 from edgellm.api.openai.routes import openai_routes
 from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
 from edgellm.api.request_id import RequestIds
 from edgellm.api.responses.routes import responses_routes
 from edgellm.api.responses.schema import CreateResponseBody
+from edgellm.serving.library import Library, NoLibrary
 from edgellm.serving.router import Router
 from edgellm.types import UpgradeStatus
 
 MAX_BODY_BYTES = 32 * 2**20
 # Bodies that our dialects validate by themselves.
-BODIES = (ChatCompletionBody, CompletionBody, CreateResponseBody, CountTokensBody, MessagesBody)
+BODIES = (
+    ChatCompletionBody,
+    CompletionBody,
+    CreateResponseBody,
+    CountTokensBody,
+    MessagesBody,
+    *ollama.BODIES,
+)
 # Errors that do not look like OpenAI's, by the beginning of the path.
-SHAPES = {"/v1/messages": to_error}
+SHAPES = {"/v1/messages": to_error, "/api/": error_body}
 
 
 class EdgellmAPI(FastAPI):
@@ -54,6 +65,7 @@ def create_app(
     max_body_bytes: int = MAX_BODY_BYTES,
     is_admin_open: bool = False,
     upgrade: Callable[[], UpgradeStatus | None] = lambda: None,
+    library: Library = NoLibrary(),  # noqa: B008  (it has no state)
 ) -> FastAPI:
     """An ASGI application that answers from `router`.
 
@@ -62,6 +74,7 @@ def create_app(
         max_body_bytes: a larger request body is a 413.
         is_admin_open: whether clients on other devices may load and unload models.
         upgrade: how far the search for a better model than the built-in one is; None = none.
+        library: where models are pulled to and deleted from.
     """
     # No /docs: its page loads scripts from a CDN, and these devices are offline.
     app = EdgellmAPI(title="edgellm", version=__version__, docs_url=None, redoc_url=None)
@@ -77,5 +90,6 @@ def create_app(
     app.include_router(anthropic_routes(router, max_body_bytes))
     app.include_router(openai_routes(router, max_body_bytes))
     app.include_router(responses_routes(router, max_body_bytes))
+    app.include_router(ollama_routes(router, library, max_body_bytes, is_admin_open=is_admin_open))
     app.include_router(admin_routes(router, is_open=is_admin_open))
     return app

@@ -29,6 +29,11 @@ def health_routes(
             body["upgrade"] = msgspec.to_builtins(found) | {"percent": found.percent}
         return Response(msgspec.json.encode(body), status, media_type="application/json")
 
+    @routes.head("/", include_in_schema=False)
+    async def is_there() -> Response:
+        """Clients of Ollama ask so before anything else."""
+        return Response()
+
     @routes.get("/")
     async def about() -> dict[str, str]:
         return {

@@ -49,7 +49,7 @@ def card_of_header(
         variants=variants,
         name=_text(header, "general.name"),
         family=facts.architecture,
-        task=_task(header),
+        task=task_of_header(header),
     )
 
 
@@ -127,7 +127,7 @@ def _num_values(weight: Weight) -> int:
     return math.prod(weight.shape)
 
 
-def _task(header: GGUFHeader) -> Task:
+def task_of_header(header: GGUFHeader) -> Task:
     """Models that pool their tokens embed or rank; those for chats have no word of it."""
     pooling = header.metadata.get(f"{header.architecture}.pooling_type", 0)
     if pooling:

@@ -207,6 +207,7 @@ class Entry:
             stats=process.stats,
             memory_bytes=self._resident_bytes if self.is_resident else None,
             needed_bytes=self.needed_bytes(meter),
+            gpu_share=gpu_share(info) if info else 0.0,
             is_pinned=self.is_pinned,
             num_requests=self.num_requests,
             num_waiting=self.num_waiting,
@@ -231,6 +232,11 @@ def accelerator_warnings(options: EngineOptions, info: ModelInfo) -> tuple[str, 
         f"{where} the {planned} layers that were planned for an accelerator are on it; "
         "the CPU computes the rest (see edgellm doctor)",
     )
+
+
+def gpu_share(info: ModelInfo) -> float:
+    """Of the model's layers; runtimes count the output as one more."""
+    return min(1.0, info.gpu_layers / info.num_layers) if info.num_layers else 0.0
 
 
 def unloaded_status(model: ServedModel) -> ModelStatus:
