@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from edgellm.assets import catalog_file
 from edgellm.catalog.card import Catalog
+from edgellm.catalog.load import load_catalog
 from edgellm.cli.memory import memory_budget
 from edgellm.cli.models import LocalModels
 from edgellm.cli.stored import StoredModels
-from edgellm.errors import ModelNotFound
+from edgellm.errors import ModelInUse, ModelNotFound
 from edgellm.hardware.profile import Memory
 from edgellm.planner.goal import Plan
 from edgellm.serving.resolver import ServedModel
 from edgellm.store.store import Store
 from edgellm.types import EngineOptions
+from tests.support.gguf_bytes import gguf_bytes
 
 MIB, GIB = 2**20, 2**30
 FIRST = ServedModel("first", Path("/models/first.gguf"), aliases=("one",))
@@ -106,3 +109,23 @@ def test_a_limit_of_the_user_s_is_taken_as_it_is() -> None:
         raise AssertionError("nobody needs to know")
 
     assert memory_budget("1.5GiB", probe)(10**12) == 3 * GIB // 2
+
+
+def test_the_hint_knows_the_names_of_ollama_s_library(tmp_path: Path) -> None:
+    stored = StoredModels(Store(tmp_path), load_catalog(catalog_file()))
+    assert stored.hint("qwen3:4b") == "It is in the catalogue: edgellm pull qwen3-4b"
+    assert stored.hint("hf.co/owner/repo") == ""
+
+
+def test_what_was_released_may_be_removed_though_it_was_served(tmp_path: Path) -> None:
+    store, source = Store(tmp_path / "models"), tmp_path / "own.gguf"
+    source.write_bytes(gguf_bytes(4096))
+    pulled = store.take_in(source)
+    local = models(tmp_path / "models")
+    served = local.resolve(pulled.name)
+    assert not local.is_named(served)
+    assert local.is_named(FIRST)
+    with pytest.raises(ModelInUse):
+        store.remove(pulled)
+    local.release(served)
+    assert store.remove(pulled) > 0

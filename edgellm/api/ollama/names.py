@@ -30,7 +30,7 @@ def find(router: Router, name: str) -> ModelStatus:
     statuses = router.statuses()
     id_ = best_match(name, [(each.id, each.aliases) for each in statuses])
     try:
-        return router.status(id_ if id_ is not None else plain(name))
+        return router.status(id_ or plain(name) or name)
     except ModelNotFound as error:
         raise NoSuchModel(name, error.hint or hint) from None
 

@@ -38,6 +38,10 @@ def test_the_default_model_answers_without_a_name(client: InMemory) -> None:
     assert (answer["model"], answer["response"]) == ("pocket", "Hello")
 
 
+def test_a_tag_alone_is_no_name(client: InMemory) -> None:
+    assert client.post("/api/show", {"model": ":latest"}).status_code == 404
+
+
 def test_a_larger_context_is_told_in_the_answer(client: InMemory) -> None:
     body = {**CHAT, "stream": False, "options": {"num_ctx": 4096}}
     (warning,) = client.post("/api/chat", body).json()["warnings"]
