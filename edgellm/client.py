@@ -16,7 +16,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from edgellm.errors import EdgellmError, EngineError, InvalidRequest, ServerUnreachable
+from edgellm.errors import EdgellmError, EngineBusy, EngineError, InvalidRequest, ServerUnreachable
 from edgellm.sse import SseDecoder
 from edgellm.types import Message, ModelStatus, Timings, ToolCallDelta, UpgradeStatus, Usage
 
@@ -233,6 +233,8 @@ def _server_error(status: int, body: Mapping[str, Any], text: str) -> EdgellmErr
     hint = str(error.get("hint") or "")
     code, param = error.get("code"), error.get("param")
     message = message.removesuffix(hint).rstrip()  # SDKs show the message alone, so it has both
+    if status == 429:  # the request was a good one
+        return EngineBusy(message, hint)
     if 400 <= status < 500 or error.get("type") == "invalid_request_error":
         return InvalidRequest(
             message,

@@ -53,6 +53,7 @@ _MEANING = {
     "alias": "a list of names",
     "models": "a list of paths of GGUF files",
     "memory_limit": "a size such as 6GiB or 800MiB, or empty for what the device can spare",
+    "queue_limit": "a whole number from 0 (nobody waits) to 10000",
     "keep_alive": "a duration such as 5m or 1h30m, 0 for no time, or forever",
     "preload": "a list of names of models",
     "admin_from": "loopback or anywhere",
@@ -89,6 +90,7 @@ class Settings(Struct, frozen=True):
     models: Words = ()  # paths of more models, loaded when a request names them
     memory_limit: Annotated[str, Meta(pattern=f"^$|{SIZE}")] = ""  # of all models together
     keep_alive: Annotated[str, Meta(pattern=DURATION)] = "forever"  # that an idle model stays
+    queue_limit: Annotated[int, Meta(ge=0, le=10_000)] = 64  # answers that wait for each model
     preload: Words = ()  # names of models to load at the start
     admin_from: AdminFrom = "loopback"  # who may load and unload models
     yes: bool = False  # fetch what is needed without asking

@@ -12,8 +12,10 @@
     ├── EngineError             the engine process (HTTP 5xx)
     │   ├── EngineLoadError     the model cannot be loaded; trying again will not help
     │   │   └── NotEnoughMemory
-    │   ├── EngineBusy          the queue is full, or the server is shutting down
-    │   │   └── ModelLoading    and the client did not want to wait for it
+    │   ├── EngineBusy          there is no room in memory, or the server is shutting down
+    │   │   ├── ModelLoading    and the client did not want to wait for it
+    │   │   └── QueueFull       too many answers wait (HTTP 429)
+    │   ├── DeadlineExceeded    the request's own; or it could not be met
     │   └── EngineCrashed       the process died, or broke the protocol
     ├── ModelFileError          a path that is not a model
     ├── StoreError              fetching or keeping model files
@@ -155,6 +157,52 @@ class ModelLoading(EngineBusy):
             f"It should be ready in about {max(1, round(retry_seconds))} s.",
         )
         self.retry_seconds = retry_seconds
+
+
+class QueueFull(EngineBusy):
+    """As many answers wait for the model as may; `retry_seconds` is when there should be room.
+
+    Args:
+        num_own: answers of this client that wait, where it is that client's share that is full.
+    """
+
+    def __init__(self, queue_limit: int, retry_seconds: float, *, num_own: int = 0) -> None:
+        super().__init__(
+            f"{num_own} of your requests wait already, which is your share of the queue."
+            if num_own
+            else f"The queue is full: {queue_limit} requests may wait for this model.",
+            f"Try again in about {max(1, round(retry_seconds))} s.",
+        )
+        self.retry_seconds = retry_seconds
+        self.is_share = num_own > 0
+
+
+class DeadlineExceeded(EngineError):
+    """The time that a request allowed has passed; with `expected_seconds` it would have.
+
+    Args:
+        expected_seconds: what it would have taken; None = it was begun, and cut off.
+        retry_seconds: after which it should be possible; None = not even on an idle server.
+    """
+
+    def __init__(
+        self,
+        deadline_seconds: float,
+        *,
+        expected_seconds: float | None = None,
+        retry_seconds: float | None = None,
+    ) -> None:
+        what = f"The deadline of {deadline_seconds:g} s"
+        if expected_seconds is None:
+            message = f"{what} has passed; the answer was cut off."
+        else:
+            message = f"{what} cannot be met: it would take about {expected_seconds:.1f} s."
+        hint = "Allow more time, or ask for fewer tokens (max_tokens)."
+        if retry_seconds is not None:
+            hint = f"Try again in about {max(1, round(retry_seconds))} s, or allow more time."
+        super().__init__(message, hint)
+        self.retry_seconds = retry_seconds
+        self.was_begun = expected_seconds is None
 
 
 class EngineCrashed(EngineError):

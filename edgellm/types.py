@@ -109,6 +109,7 @@ class GenerateRequest(Struct, frozen=True):
     client: str = ""  # who asks: those who wait take turns, so that nobody takes all slots
     may_wait: bool = True  # for the model to be loaded; otherwise ModelLoading says how long
     keep_alive_seconds: float | None = None  # from now on; None = as it is, infinity = for ever
+    deadline_seconds: float | None = None  # from when it came; then it ends with an error
 
 
 class Usage(Struct, frozen=True):
@@ -244,6 +245,8 @@ class EngineStats(Struct, frozen=True):
     num_guessed_tokens: int = 0  # by speculation
     num_kept_tokens: int = 0  # of the guessed ones: they were what the model chose
     num_steps: int = 0
+    num_cells: int = 0  # of the KV cache, one for each token that it can hold
+    num_used_cells: int = 0  # of these, by answers and by what is kept for the next ones
 
 
 UpgradeState: TypeAlias = Literal[
@@ -294,3 +297,12 @@ class ModelStatus(Struct, frozen=True):
     idle_seconds: float | None = None  # since the last request; None = in use, or not loaded
     unload_seconds: float | None = None  # until it is unloaded; None = not by itself
     warnings: tuple[str, ...] = ()
+    version: str = ""  # of the file: the beginning of its sha256, or its quantisation
+
+
+class DeviceStatus(Struct, frozen=True):
+    """What the server's device is like now. None = not known."""
+
+    server_bytes: int | None = None  # resident in the server's own process
+    temperature_celsius: float | None = None
+    is_throttled: bool | None = None

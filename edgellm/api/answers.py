@@ -7,11 +7,13 @@ So closing never meets a generator that is running, whoever asks and in whatever
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import anyio
 
+from edgellm.errors import DeadlineExceeded
 from edgellm.types import Event, Finished, Started
 
 Indexed = tuple[int, Event]
@@ -20,7 +22,21 @@ Indexed = tuple[int, Event]
 class Answers:
     """Begin with `start()`, iterate over (index, event), and always end with `aclose()`."""
 
-    def __init__(self, generators: Sequence[AsyncGenerator[Event, None]]) -> None:
+    def __init__(
+        self,
+        generators: Sequence[AsyncGenerator[Event, None]],
+        deadline_seconds: float | None = None,
+        on_closed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Begin to read.
+
+        Args:
+            deadline_seconds: after which those that have not ended fail, and their work is
+                cancelled. None = never.
+            on_closed: called when all have ended and nothing goes on behind them; maybe twice.
+        """
+        self._deadline_seconds = deadline_seconds
+        self._on_closed = on_closed
         self._queue: asyncio.Queue[tuple[int, Event | Exception]] = asyncio.Queue()
         self._early: deque[Indexed] = deque()
         self._num_open = self._num_unstarted = len(generators)
@@ -66,6 +82,7 @@ class Answers:
                 task.cancel()
         with anyio.CancelScope(shield=True):
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._on_closed()
 
     async def _next(self) -> Indexed:
         index, item = await self._queue.get()
@@ -76,13 +93,26 @@ class Answers:
     async def _read(self, index: int, generator: AsyncGenerator[Event, None]) -> None:
         event: Event | None = None
         try:
-            async for event in generator:
-                self._queue.put_nowait((index, event))
-                if isinstance(event, Finished):
-                    self._ending.add(index)
+            async with self._deadline():
+                async for event in generator:
+                    self._queue.put_nowait((index, event))
+                    if isinstance(event, Finished):
+                        self._ending.add(index)
             if not isinstance(event, Finished):
                 raise RuntimeError("the router ended an answer without Finished")
         except Exception as error:  # noqa: BLE001 - handed to the request's own task
             self._queue.put_nowait((index, error))
         finally:
             await generator.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _deadline(self) -> AsyncGenerator[None, None]:
+        """Raises DeadlineExceeded where the block takes too long."""
+        seconds = self._deadline_seconds
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                yield
+        except TimeoutError:
+            if seconds is None or not limit.expired():
+                raise
+            raise DeadlineExceeded(seconds) from None

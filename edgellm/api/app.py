@@ -19,17 +19,22 @@ from edgellm.api.anthropic.schema import CountTokensBody, MessagesBody
 from edgellm.api.documented import body_schemas, document_errors
 from edgellm.api.errors import install_error_handlers
 from edgellm.api.health import health_routes
+from edgellm.api.metrics import metrics_routes
 from edgellm.api.ollama import schema as ollama
 from edgellm.api.ollama.output import error_body
 from edgellm.api.ollama.routes import ollama_routes
 from edgellm.api.openai.routes import openai_routes
 from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
 from edgellm.api.request_id import RequestIds
+from edgellm.api.requests_seen import count_requests
 from edgellm.api.responses.routes import responses_routes
 from edgellm.api.responses.schema import CreateResponseBody
+from edgellm.api.stats import stats_routes
+from edgellm.serving.admission import QUEUE_LIMIT
+from edgellm.serving.desk import Desk
 from edgellm.serving.library import Library, NoLibrary
 from edgellm.serving.router import Router
-from edgellm.types import UpgradeStatus
+from edgellm.types import DeviceStatus, UpgradeStatus
 
 MAX_BODY_BYTES = 32 * 2**20
 # Bodies that our dialects validate by themselves.
@@ -66,6 +71,8 @@ def create_app(
     is_admin_open: bool = False,
     upgrade: Callable[[], UpgradeStatus | None] = lambda: None,
     library: Library = NoLibrary(),  # noqa: B008  (it has no state)
+    queue_limit: int = QUEUE_LIMIT,
+    device: Callable[[], DeviceStatus] = DeviceStatus,
 ) -> FastAPI:
     """An ASGI application that answers from `router`.
 
@@ -75,21 +82,27 @@ def create_app(
         is_admin_open: whether clients on other devices may load and unload models.
         upgrade: how far the search for a better model than the built-in one is; None = none.
         library: where models are pulled to and deleted from.
+        queue_limit: answers that may wait for each model; more are a 429.
+        device: what the device is like now; called in a thread.
     """
     # No /docs: its page loads scripts from a CDN, and these devices are offline.
     app = EdgellmAPI(title="edgellm", version=__version__, docs_url=None, redoc_url=None)
     app.state.router = router
     install_error_handlers(app, SHAPES)
+    desk = app.state.desk = Desk(router, queue_limit)
     if cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
     app.add_middleware(RequestIds)
+    seen = count_requests(app)  # outside of all that may answer
     app.include_router(health_routes(router, upgrade))
     app.include_router(anthropic_model_routes(router))  # before OpenAI's, which has these paths too
     app.include_router(anthropic_routes(router, max_body_bytes))
     app.include_router(openai_routes(router, max_body_bytes))
     app.include_router(responses_routes(router, max_body_bytes))
     app.include_router(ollama_routes(router, library, max_body_bytes, is_admin_open=is_admin_open))
+    app.include_router(metrics_routes(desk, seen, device))
+    app.include_router(stats_routes(desk, device))
     app.include_router(admin_routes(router, is_open=is_admin_open))
     return app

@@ -30,6 +30,7 @@ from edgellm.errors import (
     AccessDenied,
     AdminRefused,
     ContextLengthExceeded,
+    DeadlineExceeded,
     DiskFull,
     DownloadFailed,
     EdgellmError,
@@ -45,6 +46,7 @@ from edgellm.errors import (
     NotEnoughMemory,
     NotStored,
     PullCancelled,
+    QueueFull,
     RemoteNotFound,
     RequestError,
     StoreError,
@@ -152,8 +154,14 @@ def _describe_request_error(error: RequestError, input_param: str) -> ErrorAnswe
 
 
 def _describe_engine_error(error: EngineError) -> ErrorAnswer:
-    code, retry_seconds = "engine_error", None
+    status, kind, code, retry_seconds = 503, "server_error", "engine_error", None
     match error:
+        case QueueFull():
+            status, kind = 429, "rate_limit_error"
+            code, retry_seconds = "queue_full", error.retry_seconds
+        case DeadlineExceeded():
+            status = 504 if error.was_begun else 503  # nothing was computed: it may come again
+            code, retry_seconds = "deadline_exceeded", error.retry_seconds
         case NotEnoughMemory():
             code = "not_enough_memory"
         case EngineLoadError():
@@ -164,9 +172,7 @@ def _describe_engine_error(error: EngineError) -> ErrorAnswer:
             code, retry_seconds = "engine_busy", 1.0
         case EngineCrashed():
             code, retry_seconds = "engine_crashed", 1.0
-    return ErrorAnswer(
-        503, "server_error", code, error.message, error.hint, retry_seconds=retry_seconds
-    )
+    return ErrorAnswer(status, kind, code, error.message, error.hint, retry_seconds=retry_seconds)
 
 
 def _describe_store_error(error: StoreError) -> ErrorAnswer:

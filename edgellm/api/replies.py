@@ -5,6 +5,7 @@ A dialect brings the requests and knows how its answers are written, whole or as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -22,14 +23,20 @@ from edgellm.api.sse import (
     obstacle_of,
 )
 from edgellm.api.validation import bad_value
+from edgellm.serving.desk import Desk
 from edgellm.serving.router import Router
 from edgellm.types import GenerateRequest
 
 WAIT_HEADER = "X-EdgeLLM-Wait"
+TIMEOUT_HEADER = "X-Request-Timeout"
 
 
 def client_of(request: Request, user: object = None) -> str:
-    """Whose turn a request takes when several wait: the peer's, and the user's that it names."""
+    """Whose turn a request takes when several wait: the key's, from wherever it is used; without
+    one the peer's, and the user's that it names."""
+    key = request.scope.get("state", {}).get("key_name", "")
+    if key:
+        return f"key {key}"  # and no name of a user with it, or a key could have many turns
     peer = request.client.host if request.client else ""
     return f"{peer} {user}" if isinstance(user, str) else peer
 
@@ -46,6 +53,25 @@ def may_wait(request: Request) -> bool:
             raise bad_value(WAIT_HEADER, "'yes' or 'no'", other)
 
 
+def deadline_of(request: Request) -> float | None:
+    """Seconds after which nobody wants the answer any more. Raises InvalidRequest.
+
+    Not `x-stainless-timeout`, though the SDKs send it: it is how long they wait for a sign of life,
+    ten minutes unless somebody set it, and begins anew with each piece of a stream. An answer that
+    takes longer than that on a small board would be cut off, though its client waits for it.
+    """
+    text = request.headers.get(TIMEOUT_HEADER)
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise bad_value(TIMEOUT_HEADER, "a number of seconds above 0", text)
+    return seconds
+
+
 async def stream(
     request: Request,
     router: Router,
@@ -55,7 +81,7 @@ async def stream(
 ) -> Response:
     """A stream, once every prompt is accepted, or the model takes its time to load and the format
     has comments to say so."""
-    answers, model = _begin(request, router, requests), requests[0].model
+    answers, model = _begin(request, requests), requests[0].model
 
     def obstacle() -> str | None:
         return obstacle_of(router.status(model)) if form.has_comments else None
@@ -70,12 +96,12 @@ async def stream(
 
 async def whole(
     request: Request,
-    router: Router,
+    _router: Router,
     requests: list[GenerateRequest],
     to_json: Callable[[Iterable[Indexed]], object],
 ) -> Response:
     """One JSON document, once all answers are complete."""
-    answers = _begin(request, router, requests)
+    answers = _begin(request, requests)
 
     async def collect() -> list[Indexed]:
         return [item async for item in answers]
@@ -91,8 +117,12 @@ def json_response(data: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(data), status, media_type="application/json")
 
 
-def _begin(request: Request, router: Router, requests: list[GenerateRequest]) -> Answers:
-    can_wait = may_wait(request)
-    return Answers(
-        [router.generate(msgspec.structs.replace(each, may_wait=can_wait)) for each in requests]
+def _begin(request: Request, requests: list[GenerateRequest]) -> Answers:
+    """Raises QueueFull, DeadlineExceeded."""
+    desk: Desk = request.app.state.desk
+    can_wait, deadline = may_wait(request), deadline_of(request)
+    replace = msgspec.structs.replace
+    visit = desk.admit(
+        [replace(each, may_wait=can_wait, deadline_seconds=deadline) for each in requests]
     )
+    return Answers(visit.generators, deadline, visit.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,11 @@ from edgellm.errors import EdgellmError
 from edgellm.hardware import resident
 from edgellm.hardware.detect import detect
 from edgellm.hardware.host import Host
-from edgellm.hardware.probes import memory
+from edgellm.hardware.probes import memory, thermal
 from edgellm.hardware.profile import Memory
 from edgellm.serving.meter import MIB, Meter, file_size_estimate
 from edgellm.serving.resolver import ServedModel
-from edgellm.types import EngineOptions
+from edgellm.types import DeviceStatus, EngineOptions
 from edgellm.units import parse_size
 
 if TYPE_CHECKING:
@@ -42,6 +43,20 @@ def device_meter(memory_limit: str, host: Host) -> Meter:
         reclaimable=models.reclaimable,
         on_measured=models.learn,
     )
+
+
+def device_status(host: Host) -> Callable[[], DeviceStatus]:
+    """What the server tells of this device; may be called in any thread."""
+
+    def look() -> DeviceStatus:
+        server, heat = resident.probe(host, os.getpid()), thermal.probe(host)
+        return DeviceStatus(
+            server_bytes=server.now_bytes if server is not None else None,
+            temperature_celsius=heat.temperature_celsius,
+            is_throttled=heat.is_throttled,
+        )
+
+    return look
 
 
 class ModelMemory:

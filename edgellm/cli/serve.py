@@ -140,6 +140,12 @@ def serve(
             "[default: forever, unless another one needs the room]",
         ),
     ] = None,
+    queue_limit: Annotated[
+        int | None,
+        typer.Option(
+            help="Answers that may wait for each model; more are refused with 429. [default: 64]"
+        ),
+    ] = None,
     preload: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Load this model at the start, too. Repeatable."),
@@ -203,6 +209,7 @@ def serve(
         "models": more_models,
         "memory_limit": memory_limit,
         "keep_alive": keep_alive,
+        "queue_limit": queue_limit,
         "preload": preload,
         "admin_from": admin_from,
         "yes": yes,

@@ -21,7 +21,7 @@ import msgspec
 from edgellm.assets import builtin_model
 from edgellm.cli.catalogue import user_catalog
 from edgellm.cli.library import LocalLibrary, local_library
-from edgellm.cli.memory import device_meter
+from edgellm.cli.memory import device_meter, device_status
 from edgellm.cli.models import LocalModels
 from edgellm.cli.options import engine_options, planned_options, with_plan
 from edgellm.cli.store import store_of
@@ -374,6 +374,8 @@ def _http_server(
             is_admin_open=settings.admin_from == "anywhere",
             upgrade=lambda: upgrade.status if upgrade is not None else None,
             library=library,
+            queue_limit=settings.queue_limit,
+            device=device_status(Host()),
         ),
         log_config=None,
         access_log=settings.log_level == "debug",

@@ -101,6 +101,8 @@ class Engine:
             num_guessed_tokens=self._num_guessed_tokens,
             num_kept_tokens=self._num_kept_tokens,
             num_steps=self._num_steps,
+            num_cells=self._backend.limits.num_cells,
+            num_used_cells=self._cache.num_used,
         )
 
     def submit(self, request: Generate) -> list[FromEngine]:

@@ -214,6 +214,7 @@ class Entry:
             idle_seconds=max(0.0, now - self.last_used) if self.is_idle else None,
             unload_seconds=max(0.0, expires_at - now) if math.isfinite(expires_at) else None,
             warnings=self.warnings,
+            version=version_of(self.model, info.description if info else ""),
         )
 
     def _state(self) -> ModelState:
@@ -247,7 +248,20 @@ def unloaded_status(model: ServedModel) -> ModelStatus:
         created=modified_at(model.path),
         aliases=model.aliases,
         size_bytes=size_of(model.path),
+        version=version_of(model),
     )
+
+
+def version_of(model: ServedModel, description: str = "") -> str:
+    """A short word that tells one file of a model from another; "" where none is known.
+
+    Args:
+        description: llama.cpp's, such as "llama 7B Q4_K - Medium"; the type follows the size.
+    """
+    if model.digest:
+        return model.digest.removeprefix("sha256:")[:12]
+    _, _, quant = description.partition("B ")
+    return "-".join(quant.split(" - "))
 
 
 def modified_at(path: Path) -> int:
