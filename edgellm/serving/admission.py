@@ -1,9 +1,10 @@
 """Who may still join the queue of a model, and when the others should come again.
 
-Nobody is refused while a slot is free. At most `queue_limit` answers wait, and one client may have
-at most `SHARE` times as many waiting as places are left: alone it gets three quarters of the queue,
-and whoever comes next still finds room (the dynamic thresholds of switches' shared buffers,
-Choudhury and Hahne 1998). Nobody who was let in is turned out again: a stream may have begun.
+Nobody is refused while a slot is free, nor a request for more answers than could ever wait when
+nobody does. Otherwise at most `queue_limit` answers wait, and of one client at most `SHARE` times
+as many as places are left: alone it gets three quarters of the queue, and whoever comes next still
+finds room (the dynamic thresholds of switches' shared buffers, Choudhury and Hahne 1998). Nobody
+who was let in is turned out again: a stream may have begun.
 
 Counts answers, not requests (`n` of them at once). Knows no engine: how many slots there are, it is
 told; what a refusal costs is this file and nothing more.
@@ -85,11 +86,13 @@ class Admission:
         num, client = len(requests), requests[0].client
         num_waiting = max(0, self.num_seats - num_slots)
         num_more = max(0, self.num_seats + num - num_slots) - num_waiting  # that would wait
-        if not num_more or (num_more > self.queue_limit and not num_waiting):
-            return  # what never fits into the queue may come when it is empty
+        is_too_large = num > num_slots + self.queue_limit  # even for an idle model
+        if not num_more or (is_too_large and not num_waiting):
+            return
         num_left = self.queue_limit - num_waiting
         if num_more > num_left:
-            seconds = self._seconds_until_left(num_more - num_left, num_slots)
+            num_to_leave = num_waiting if is_too_large else num_more - num_left
+            seconds = self._seconds_until_left(num_to_leave, num_slots)
             raise QueueFull(self.queue_limit, seconds)
         own = Counter(seat.client for seat in self._seats)
         num_own = own[client] - fair_slots(own, num_slots).get(client, 0)

@@ -109,6 +109,8 @@ class Visit:
                             seat.num_tokens += 1
                             progress.content(tally, clock())
                     yield event
+            if outcome == "cancelled":  # it has ended without an end, and will be an error
+                outcome, self._has_failed = "error", True
         except Exception:
             outcome, self._has_failed = "error", True
             raise

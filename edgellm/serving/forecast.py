@@ -61,10 +61,9 @@ def forecast(jobs: Sequence[Job], num_slots: int) -> tuple[Span, ...]:
         else:
             waiting.setdefault(job.client, deque()).append(index)
     while waiting:
-        if len(busy) >= num_slots:
+        while busy and (len(busy) >= num_slots or busy[0][0] <= now):
             now, done = heapq.heappop(busy)
             running[jobs[done].client] -= 1
-            continue
         client = min(waiting, key=lambda name: (running[name], waiting[name][0]))
         begin(waiting[client].popleft())
         if not waiting[client]:
