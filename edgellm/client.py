@@ -47,6 +47,27 @@ class Health(Struct, frozen=True):
     upgrade: UpgradeStatus | None = None  # of a server that looks for a better model
 
 
+class Quantiles(Struct, frozen=True):
+    """Of the last minutes; None where nothing was measured."""
+
+    p50: float | None = None
+    p95: float | None = None
+
+
+class Recent(Struct, frozen=True):
+    """Tokens per second of an answer, and seconds."""
+
+    decode_rate: Quantiles = Quantiles()
+    time_to_first_token: Quantiles = Quantiles()
+
+
+class ModelSpeed(Struct, frozen=True):
+    """How a model has answered of late; a part of `/v1/stats`."""
+
+    id: str
+    recent: Recent = Recent()
+
+
 class RemoteModel(Struct, frozen=True):
     """A model that the server lists."""
 
@@ -115,6 +136,12 @@ class EdgellmClient:
         response = await self._get("/admin/models")
         self._raise_for(response.status_code, response.content)
         return self._converted(response.content, "models", tuple[ModelStatus, ...])
+
+    async def speeds(self) -> tuple[ModelSpeed, ...]:
+        """How the models that were used have answered of late."""
+        response = await self._get("/v1/stats")
+        self._raise_for(response.status_code, response.content)
+        return self._converted(response.content, "models", tuple[ModelSpeed, ...])
 
     async def load_model(
         self, model: str, *, pin: bool | None = None, keep_alive: str | float | None = None

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from edgellm.client import ChatDelta, EdgellmClient
-from edgellm.errors import EngineError, InvalidRequest, ServerUnreachable
+from edgellm.errors import EngineBusy, EngineError, InvalidRequest, ServerUnreachable
 from edgellm.sse import SseDecoder, SseEvent
 from edgellm.types import Message, Timings, ToolCall, ToolCallDelta, Usage
 
@@ -207,6 +207,13 @@ def test_a_503_is_an_engine_error() -> None:
     error = {"message": "Crashed.", "type": "server_error", "code": "engine_crashed"}
     with pytest.raises(EngineError, match="Crashed"):
         _ask(lambda _: httpx.Response(503, json={"error": error}))
+
+
+def test_a_full_queue_is_not_the_requests_fault() -> None:
+    error = {"message": "The queue is full.", "code": "queue_full", "hint": "Try again."}
+    with pytest.raises(EngineBusy, match="queue is full") as caught:
+        _ask(lambda _: httpx.Response(429, json={"error": error}))
+    assert caught.value.hint == "Try again."
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"detail": "Not Found"}', b"\xff"])

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+import contextlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgellm.cli.admin import admin_client
 from edgellm.cli.notes import upgrade_note
 from edgellm.cli.output import Format, format_bytes, put, put_json, say, table
+from edgellm.errors import EdgellmError
 from edgellm.types import ModelStatus, UpgradeStatus
 
+if TYPE_CHECKING:
+    from edgellm.client import ModelSpeed, Recent
+
 _HEAD = ("model", "state", "memory", "context", "parallel", "requests", "idle", "unloads in")
+_SPEED_HEAD = ("tokens/s", "TTFT p95")  # of the last ten minutes; the first is the median
+_NO_SPEED = ("-", "-")
 
 
 def ps(
@@ -26,21 +34,27 @@ def ps(
     output: Annotated[Format, typer.Option("--format", help="human or json.")] = Format.human,
 ) -> None:
     """Show the models that a server has loaded."""
-    found, upgrade = asyncio.run(_ask(server))
+    found, speeds, upgrade = asyncio.run(_ask(server))
     models = [model for model in found if show_all or is_active(model)]
     if output is Format.json:
-        put_json({"models": models, "upgrade": upgrade})
+        put_json({"models": models, "speeds": speeds, "upgrade": upgrade})
         return
-    put(render(models) if models else "")
+    put(render(models, speeds) if models else "")
     if not models:
         say("no model is loaded (edgellm ps --all shows what could be)")
     for line in filter(None, (*remarks(models), upgrade_note(upgrade))):
         say(line)
 
 
-async def _ask(server: str | None) -> tuple[tuple[ModelStatus, ...], UpgradeStatus | None]:
+async def _ask(
+    server: str | None,
+) -> tuple[tuple[ModelStatus, ...], tuple[ModelSpeed, ...], UpgradeStatus | None]:
     async with admin_client(server) as client:
-        return await client.admin_models(), (await client.health()).upgrade
+        models = await client.admin_models()
+        speeds: tuple[ModelSpeed, ...] = ()
+        with contextlib.suppress(EdgellmError):  # an older server tells none
+            speeds = await client.speeds()
+        return models, speeds, (await client.health()).upgrade
 
 
 def is_active(model: ModelStatus) -> bool:
@@ -48,9 +62,14 @@ def is_active(model: ModelStatus) -> bool:
     return model.state != "stopped" or model.error is not None
 
 
-def render(models: list[ModelStatus]) -> str:
-    """A table; what is not known is a dash."""
-    return table([_HEAD, *(_row(model) for model in models)])
+def render(models: list[ModelStatus], speeds: Iterable[ModelSpeed] = ()) -> str:
+    """A table; what is not known is a dash. Speeds have columns as soon as any is known."""
+    rows = [_HEAD, *(_row(model) for model in models)]
+    by_id = {speed.id: _speed_cells(speed.recent) for speed in speeds}
+    if any(cells != _NO_SPEED for cells in by_id.values()):
+        ends = [_SPEED_HEAD, *(by_id.get(model.id, _NO_SPEED) for model in models)]
+        rows = [(*row, *end) for row, end in zip(rows, ends, strict=True)]
+    return table(rows)
 
 
 def remarks(models: list[ModelStatus]) -> list[str]:
@@ -79,6 +98,14 @@ def _row(model: ModelStatus) -> tuple[str, ...]:
         f"{requests} + {model.num_waiting} waiting" if model.num_waiting else requests,
         "-" if model.idle_seconds is None else format_seconds(model.idle_seconds),
         _unloads_in(model),
+    )
+
+
+def _speed_cells(recent: Recent) -> tuple[str, ...]:
+    rate, first = recent.decode_rate.p50, recent.time_to_first_token.p95
+    return (
+        "-" if rate is None else f"{rate:.3g}",
+        "-" if first is None else f"{first:.2f} s",
     )
 
 

@@ -256,11 +256,11 @@ def version_of(model: ServedModel, description: str = "") -> str:
     """A short word that tells one file of a model from another; "" where none is known.
 
     Args:
-        description: llama.cpp's, such as "llama 7B Q4_K - Medium"; the type follows the size.
+        description: llama.cpp's: architecture, size and type, such as "llama 7B Q4_K - Medium".
     """
     if model.digest:
         return model.digest.removeprefix("sha256:")[:12]
-    _, _, quant = description.partition("B ")
+    _, _, quant = (*description.split(" ", 2), "", "")[:3]
     return "-".join(quant.split(" - "))
 
 

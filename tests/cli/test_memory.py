@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgellm.assets import builtin_model
-from edgellm.cli.memory import ModelMemory
+from edgellm.cli.memory import ModelMemory, device_status
 from edgellm.hardware.host import Host
 from edgellm.hardware.profile import Memory
 from edgellm.serving.meter import file_size_estimate
@@ -76,3 +76,18 @@ def test_the_built_in_model_needs_no_planner(memory: ModelMemory) -> None:
 )
 def test_the_reserve(memory_: Memory, usable: int | None) -> None:
     assert memory_.usable_bytes == usable
+
+
+def test_the_device_tells_what_it_knows() -> None:
+    found = device_status(Host())()
+    assert found.server_bytes is not None
+    assert found.server_bytes > MIB
+
+
+def test_a_captured_device_tells_its_heat(tmp_path: Path) -> None:
+    zone = tmp_path / "sys/class/thermal/thermal_zone0"
+    zone.mkdir(parents=True)
+    (zone / "type").write_text("cpu-thermal\n")
+    (zone / "temp").write_text("61500\n")
+    found = device_status(Host(tmp_path))()
+    assert (found.server_bytes, found.temperature_celsius) == (None, 61.5)

@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
+import msgspec
 import pytest
 
 from edgellm.api.app import create_app
 from edgellm.cli.ps import format_seconds, is_active, remarks, render
+from edgellm.client import ModelSpeed, Quantiles, Recent
 from edgellm.errors import ModelBusy
 from edgellm.types import ModelStatus
 from tests.api.conftest import ScriptedRouter, serve
@@ -49,6 +52,27 @@ def test_the_table() -> None:
         "absent  not loaded   -        -        -         0              -     -",
     ]
     assert [is_active(model) for model in OTHERS] == [True, True, False]
+
+
+def test_the_speed_of_late_is_told_once_there_is_one() -> None:
+    recent = Recent(Quantiles(p50=12.345), Quantiles(p95=0.678))
+    speeds = [ModelSpeed("qwen3", recent), ModelSpeed("gemma")]
+    head, first, second, third, _ = render([READY, *OTHERS], speeds).splitlines()
+    assert head.endswith("unloads in      tokens/s  TTFT p95")
+    assert first.endswith("4 min           12.3      0.68 s")
+    assert second.endswith("never (pinned)  -         -")
+    assert third.split()[-2:] == ["-", "-"]
+    assert render([READY], [ModelSpeed("qwen3")]) == render([READY])
+
+
+def test_ps_asks_for_the_speed(cli: Cli, admin: tuple[str, ScriptedRouter]) -> None:
+    url, router = admin
+    router.models = (msgspec.structs.replace(READY, aliases=("tiny",)),)
+    httpx.post(f"{url}/v1/completions", json={"prompt": "x", "model": "tiny"}).raise_for_status()
+    assert "TTFT p95" in cli("ps", "--server", url).stdout
+    (speed,) = json.loads(cli("ps", "--format", "json", "--server", url).stdout)["speeds"]
+    assert speed["id"] == "qwen3"
+    assert speed["recent"]["decode_rate"]["p50"] == pytest.approx(10, rel=0.06)
 
 
 def test_warnings_and_errors_are_told_below() -> None:

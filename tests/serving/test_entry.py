@@ -10,7 +10,7 @@ import pytest
 
 from edgellm.hardware.resident import ProcessMemory
 from edgellm.protocol import Load, ModelInfo
-from edgellm.serving.entry import UNUSED_SECONDS, Entry, accelerator_warnings
+from edgellm.serving.entry import UNUSED_SECONDS, Entry, accelerator_warnings, version_of
 from edgellm.serving.meter import MIB, RUNTIME_BYTES, Meter, file_size_estimate
 from edgellm.serving.process import EngineProcess
 from edgellm.serving.resolver import ServedModel
@@ -101,3 +101,19 @@ def test_when_it_leaves(tmp_path: Path) -> None:
     assert (status.idle_seconds, status.unload_seconds) == (2.0, 3.0)
     entry.is_pinned = True
     assert entry.expires_at() == math.inf
+
+
+@pytest.mark.parametrize(
+    ("digest", "description", "version"),
+    [
+        ("0123456789abcdef" * 4, "llama 7B Q4_K - Medium", "0123456789ab"),
+        ("", "llama 7B Q4_K - Medium", "Q4_K-Medium"),
+        ("", "qwen3moe 30B.A3B Q8_0", "Q8_0"),
+        ("", "llama ?B F16", "F16"),
+        ("", "llama 494M Q8_0", "Q8_0"),
+        ("", "scripted", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_version_tells_one_file_from_another(digest: str, description: str, version: str) -> None:
+    assert version_of(ServedModel("m", Path("m.gguf"), digest=digest), description) == version
