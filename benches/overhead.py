@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import re
+import socket
 import sys
 import tempfile
 import time
@@ -58,10 +59,30 @@ class Http:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "", parts.port or 80
+        self._address = (parts.hostname or "", parts.port or 80)
 
-    async def ask(self, text: str, max_tokens: int, *, stream: bool) -> tuple[float, bytes]:
-        """Seconds to the first text of the answer (to its end where it is whole), and its bytes."""
+    async def ask(self, text: str, max_tokens: int, *, stream: bool) -> bytes:
+        """An answer, head and all."""
+        reader, writer = await asyncio.open_connection(*self._address)
+        writer.write(self._request(text, max_tokens, stream=stream))
+        answer = await reader.read()
+        writer.close()
+        return checked(answer)
+
+    def ttft(self, text: str) -> float:
+        """Seconds from connecting to the first text. Blocks."""
+        request = self._request(text, FIRST_TOKENS, stream=True)
+        asked, first, answer = time.perf_counter(), 0.0, b""
+        with socket.create_connection(self._address) as connection:
+            connection.sendall(request)
+            while piece := connection.recv(1 << 16):
+                answer += piece
+                if not first and has_text(answer):
+                    first = time.perf_counter() - asked
+        checked(answer)
+        return first
+
+    def _request(self, text: str, max_tokens: int, *, stream: bool) -> bytes:
         body = {
             "messages": [{"role": "user", "content": text}],
             "max_tokens": max_tokens,
@@ -71,18 +92,15 @@ class Http:
             "stream_options": {"include_usage": True} if stream else None,
         }
         data = json.dumps(body).encode()
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {self._host}\r\nConnection: close\r\n"
-        asked, first, answer = time.perf_counter(), 0.0, b""
-        reader, writer = await asyncio.open_connection(self._host, self._port)
-        writer.write(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
-        while piece := await reader.read(1 << 16):
-            answer += piece
-            if not first and (not stream or has_text(answer)):
-                first = time.perf_counter() - asked
-        writer.close()
-        if b" 200 " not in answer[:20]:
-            raise RuntimeError(answer.decode(errors="replace"))
-        return first, answer
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {self._address[0]}\r\n"
+        return f"{head}Connection: close\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+
+
+def checked(answer: bytes) -> bytes:
+    """Raises RuntimeError for another status than 200."""
+    if b" 200 " not in answer[:20]:
+        raise RuntimeError(answer.decode(errors="replace"))
+    return answer
 
 
 def has_text(answer: bytes) -> bool:
@@ -106,7 +124,7 @@ async def cpu_per_token(http: Http, pid: int, writer: Writer, stream: bool, size
     answers = await asyncio.gather(*asked)
     after = process.cpu_times()
     seconds = after.user + after.system - before.user - before.system
-    return seconds / sum(num_tokens(answer) for _, answer in answers)
+    return seconds / sum(map(num_tokens, answers))
 
 
 async def engine_ttft(engine: EngineProcess, text: str) -> float:
@@ -142,7 +160,7 @@ async def one_round(
     over_http, direct = [], []
     for _ in range(sizes.repeat):
         text = writer.text(PROMPT_TOKENS)
-        over_http.append((await http.ask(text, FIRST_TOKENS, stream=True))[0])
+        over_http.append(http.ttft(text))
         direct.append(await engine_ttft(engine, text))
     return Round(streamed, whole, median(over_http), median(direct))
 

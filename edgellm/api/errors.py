@@ -72,7 +72,7 @@ class BodyTooLarge(RequestError):
 
 class ErrorAnswer(Struct, frozen=True):
     """What the caller is told. `retry_seconds`: when the same request may succeed; None = who
-    knows."""
+    knows. `is_final`: SDKs, which try again after any 5xx, are told that this is in vain."""
 
     status: int
     type: str
@@ -82,6 +82,7 @@ class ErrorAnswer(Struct, frozen=True):
     param: str | None = None
     retry_seconds: float | None = None
     request_id: str = ""  # for shapes that have a place for it
+    is_final: bool = False
 
     def body(self) -> dict[str, Any]:
         """OpenAI's error object."""
@@ -94,6 +95,8 @@ class ErrorAnswer(Struct, frozen=True):
         return f"{self.message} {self.hint}" if self.hint else self.message
 
     def headers(self) -> dict[str, str]:
+        if self.is_final:
+            return {"x-should-retry": "false"}  # that OpenAI's and Anthropic's SDKs look for
         if self.retry_seconds is None:
             return {}
         return {"Retry-After": str(max(1, math.ceil(self.retry_seconds)))}
@@ -155,6 +158,7 @@ def _describe_request_error(error: RequestError, input_param: str) -> ErrorAnswe
 
 def _describe_engine_error(error: EngineError) -> ErrorAnswer:
     status, kind, code, retry_seconds = 503, "server_error", "engine_error", None
+    is_final = False
     match error:
         case QueueFull():
             status, kind = 429, "rate_limit_error"
@@ -162,6 +166,7 @@ def _describe_engine_error(error: EngineError) -> ErrorAnswer:
         case DeadlineExceeded():
             status = 504 if error.was_begun else 503  # nothing was computed: it may come again
             code, retry_seconds = "deadline_exceeded", error.retry_seconds
+            is_final = retry_seconds is None
         case NotEnoughMemory():
             code = "not_enough_memory"
         case EngineLoadError():
@@ -172,7 +177,7 @@ def _describe_engine_error(error: EngineError) -> ErrorAnswer:
             code, retry_seconds = "engine_busy", 1.0
         case EngineCrashed():
             code, retry_seconds = "engine_crashed", 1.0
-    return ErrorAnswer(status, kind, code, error.message, error.hint, retry_seconds=retry_seconds)
+    return ErrorAnswer(status, kind, code, error.message, error.hint, None, retry_seconds, is_final)
 
 
 def _describe_store_error(error: StoreError) -> ErrorAnswer:
@@ -249,7 +254,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     kind = "invalid_request_error"
     match error.status_code:
         case 404:
-            hint = "The API's URLs start with /v1; GET /docs lists them."
+            hint = "The API's URLs start with /v1; /openapi.json lists them."
             answer = ErrorAnswer(404, kind, "unknown_url", f"Unknown request URL: {url}.", hint)
         case 405:
             allowed = (error.headers or {}).get("Allow", "")

@@ -76,6 +76,7 @@ def test_a_whole_answer_that_takes_too_long_is_a_504() -> None:
     )
     assert reply.status_code == 504
     assert reply.json()["error"]["code"] == "deadline_exceeded"
+    assert reply.headers["x-should-retry"] == "false"  # or an SDK would have it computed twice more
     assert "0.05 s has passed" in reply.json()["error"]["message"]
     assert router.closed == [0]
 
@@ -115,6 +116,7 @@ def test_a_deadline_that_cannot_be_met_is_refused_before_any_work() -> None:
     assert reply.status_code == 503
     assert reply.json()["error"]["code"] == "deadline_exceeded"
     assert "Retry-After" not in reply.headers  # it is too short for an idle server, too
+    assert reply.headers["x-should-retry"] == "false"
     assert len(router.requests) == 1
 
 

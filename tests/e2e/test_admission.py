@@ -146,6 +146,21 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once(
     assert server.health()["models"][0]["stats"]["prompt_tokens"] == computed
 
 
+def test_an_sdk_does_not_ask_again_for_what_came_too_late(
+    server: Server, http: httpx.Client
+) -> None:
+    before = metric(http, "edgellm_answers_total", outcome="deadline")
+    sdk = openai.OpenAI(base_url=f"{server.url}/v1", api_key="x", max_retries=2)
+    with sdk, pytest.raises(openai.InternalServerError, match=r"deadline of 0\.3 s has passed"):
+        sdk.chat.completions.create(
+            model="pocket",
+            messages=BODY["messages"],
+            extra_headers={"X-Request-Timeout": "0.3"},
+            extra_body={"ignore_eos": True},
+        )
+    assert metric(http, "edgellm_answers_total", outcome="deadline") == before + 1
+
+
 def test_the_metrics_agree_with_the_answers(server: Server, http: httpx.Client) -> None:
     def generated() -> float:
         return metric(http, "edgellm_generated_tokens_total")
