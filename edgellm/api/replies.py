@@ -96,7 +96,7 @@ async def stream(
 
 async def whole(
     request: Request,
-    _router: Router,
+    router: Router,  # noqa: ARG001  (dialects call both alike)
     requests: list[GenerateRequest],
     to_json: Callable[[Iterable[Indexed]], object],
 ) -> Response:

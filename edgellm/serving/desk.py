@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
 from edgellm.errors import DeadlineExceeded, ModelNotFound, QueueFull
 from edgellm.serving.admission import QUEUE_LIMIT, Admission, Seat
@@ -40,14 +40,23 @@ class Desk:
             QueueFull: too many answers wait.
             DeadlineExceeded: they would not be done in time.
         """
-        status = self.router.status(requests[0].model)
-        queue = self._queue(status.id)
-        try:
-            seats = queue.admit(requests, status.parallel or 1)
-        except (QueueFull, DeadlineExceeded) as error:
-            self.tally_of(status).refusals[_refusal(error)] += 1
-            raise
+        status, queue, seats = self._seat(requests)
         return Visit(self, queue, status, list(zip(requests, seats, strict=True)))
+
+    @contextlib.contextmanager
+    def hold(self, requests: Sequence[GenerateRequest]) -> Iterator[None]:
+        """Places for work that is no answer, such as embeddings, while the block runs. Raises as
+        `admit` does.
+
+        Args:
+            requests: what it is like: whose it is, the prompt, `max_tokens` 1.
+        """
+        _, queue, seats = self._seat(requests)
+        try:
+            yield
+        finally:
+            for seat in seats:
+                queue.leave(seat)
 
     def num_seats(self, model: str) -> int:
         """Answers under way, running and waiting, of the model with that id."""
@@ -55,6 +64,17 @@ class Desk:
 
     def tally_of(self, status: ModelStatus) -> ModelTally:
         return self.tally.of(status.id, status.version)
+
+    def _seat(
+        self, requests: Sequence[GenerateRequest]
+    ) -> tuple[ModelStatus, Admission, tuple[Seat, ...]]:
+        status = self.router.status(requests[0].model)
+        queue = self._queue(status.id)
+        try:
+            return status, queue, queue.admit(requests, status.parallel or 1)
+        except (QueueFull, DeadlineExceeded) as error:
+            self.tally_of(status).refusals[_refusal(error)] += 1
+            raise
 
     def _queue(self, model: str) -> Admission:
         if model not in self._queues:

@@ -238,3 +238,13 @@ def test_the_version_is_that_of_the_model_once_it_is_loaded() -> None:
 
     run(test())
     assert desk.tally.models["pocket", "Q4_K"].outcomes == {"stop": 1}
+
+
+def test_work_that_is_no_answer_takes_places_too() -> None:
+    desk = Desk(ScriptedRouter(), queue_limit=0)
+    with pytest.raises(RuntimeError, match="broken"), desk.hold([REQUEST] * 4):
+        assert desk.num_seats("pocket") == 4
+        with pytest.raises(QueueFull):
+            desk.admit([REQUEST])
+        raise RuntimeError("broken")
+    assert desk.num_seats("pocket") == 0
