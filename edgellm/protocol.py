@@ -119,6 +119,9 @@ class ModelInfo(Struct, frozen=True):
     engine: str = ""  # runtime and version
     gpu_layers: int = 0  # that an accelerator computes
     buffer_bytes: int = 0  # of main memory for weights, KV cache and computing; 0 = not known
+    fim_prefix: int | None = None  # the tokens before the texts around a gap; None = there is none
+    fim_suffix: int | None = None
+    fim_middle: int | None = None  # before the text that fills the gap
 
 
 class Ready(Struct, frozen=True, tag="ready"):

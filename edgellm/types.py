@@ -139,9 +139,11 @@ class TokenLogprob(Struct, frozen=True):
 
 
 class Started(Struct, frozen=True):
-    """The prompt was accepted: it fits, and it is queued. Always the first event of an answer."""
+    """The prompt was accepted: it fits, and it is queued. Always the first event of an answer.
+    `fingerprint` changes with the model's file, the engine and what else results depend on."""
 
     prompt_tokens: int
+    fingerprint: str = ""
 
 
 class TextDelta(Struct, frozen=True):

@@ -30,6 +30,7 @@ from edgellm.api.requests_seen import count_requests
 from edgellm.api.responses.routes import responses_routes
 from edgellm.api.responses.schema import CreateResponseBody
 from edgellm.api.stats import stats_routes
+from edgellm.api.tidy import TidyRequests
 from edgellm.serving.admission import QUEUE_LIMIT
 from edgellm.serving.desk import Desk
 from edgellm.serving.library import Library, NoLibrary
@@ -104,5 +105,9 @@ def create_app(
     app.include_router(ollama_routes(router, library, max_body_bytes, is_admin_open=is_admin_open))
     app.include_router(metrics_routes(desk, seen, device))
     app.include_router(stats_routes(desk, device))
+    app.include_router(openai_routes(router, max_body_bytes, prefix=""))  # as llama-server's
     app.include_router(admin_routes(router, is_open=is_admin_open))
+    app.add_middleware(
+        TidyRequests
+    )  # last, so outermost: all others see what it makes of a request
     return app

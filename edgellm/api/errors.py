@@ -31,6 +31,7 @@ from edgellm.errors import (
     AdminRefused,
     ContextLengthExceeded,
     DeadlineExceeded,
+    DigestMismatch,
     DiskFull,
     DownloadFailed,
     EdgellmError,
@@ -38,8 +39,10 @@ from edgellm.errors import (
     EngineCrashed,
     EngineError,
     EngineLoadError,
+    FolderUnusable,
     InvalidRequest,
     ModelBusy,
+    ModelFileError,
     ModelInUse,
     ModelLoading,
     ModelNotFound,
@@ -49,6 +52,7 @@ from edgellm.errors import (
     QueueFull,
     RemoteNotFound,
     RequestError,
+    ServerUnreachable,
     StoreError,
     TemplateError,
     TooManyRequests,
@@ -117,10 +121,8 @@ def describe(error: Exception, input_param: str = "messages") -> ErrorAnswer:
             return _describe_request_error(error, input_param)
         case EngineError():
             return _describe_engine_error(error)
-        case StoreError():
-            return _describe_store_error(error)
         case EdgellmError():
-            return ErrorAnswer(500, "server_error", "server_error", error.message, error.hint)
+            return _describe_other_error(error)
         case _:
             _log.error("unexpected error while serving a request", exc_info=error)
             return ErrorAnswer(
@@ -177,27 +179,45 @@ def _describe_engine_error(error: EngineError) -> ErrorAnswer:
             code, retry_seconds = "engine_busy", 1.0
         case EngineCrashed():
             code, retry_seconds = "engine_crashed", 1.0
-    return ErrorAnswer(status, kind, code, error.message, error.hint, None, retry_seconds, is_final)
+    return ErrorAnswer(
+        status,
+        kind,
+        code,
+        error.message,
+        error.hint,
+        retry_seconds=retry_seconds,
+        is_final=is_final,
+    )
 
 
-def _describe_store_error(error: StoreError) -> ErrorAnswer:
-    status, kind, code, retry_seconds = 500, "server_error", "store_error", None
-    match error:
-        case ModelInUse():
-            status, kind, code = 409, "invalid_request_error", "model_in_use"
-        case RemoteNotFound():
-            status, kind, code = 404, "invalid_request_error", "model_not_at_source"
-        case AccessDenied():
-            status, kind, code = 403, "invalid_request_error", "access_denied"
-        case TooManyRequests():
-            status, code, retry_seconds = 503, "source_busy", error.retry_after_seconds
-        case DownloadFailed():
-            status, code = 502, "download_failed"
-        case PullCancelled():
-            status, code = 503, "pull_cancelled"
-        case DiskFull():
-            status, code = 507, "disk_full"
-    return ErrorAnswer(status, kind, code, error.message, error.hint, retry_seconds=retry_seconds)
+# Everything else, the special kinds before the general ones.
+_OTHERS: tuple[tuple[type[EdgellmError], int, str], ...] = (
+    (TooManyRequests, 503, "remote_busy"),
+    (DownloadFailed, 502, "download_failed"),
+    (AccessDenied, 403, "access_denied"),
+    (RemoteNotFound, 404, "remote_not_found"),
+    (DigestMismatch, 502, "digest_mismatch"),
+    (DiskFull, 507, "disk_full"),
+    (FolderUnusable, 500, "folder_unusable"),
+    (ModelInUse, 409, "model_in_use"),
+    (PullCancelled, 409, "pull_cancelled"),
+    (StoreError, 500, "store_error"),
+    (ModelFileError, 503, "model_file_unusable"),
+    (ServerUnreachable, 502, "server_unreachable"),
+    (EdgellmError, 500, "server_error"),
+)
+
+
+def _describe_other_error(error: EdgellmError) -> ErrorAnswer:
+    status, code = next((status, code) for kind, status, code in _OTHERS if isinstance(error, kind))
+    return ErrorAnswer(
+        status,
+        "invalid_request_error" if status < 500 else "server_error",
+        code,
+        error.message,
+        error.hint,
+        retry_seconds=error.retry_after_seconds if isinstance(error, TooManyRequests) else None,
+    )
 
 
 def to_response(

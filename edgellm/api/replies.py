@@ -6,7 +6,7 @@ A dialect brings the requests and knows how its answers are written, whole or as
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from fastapi import Request
@@ -98,7 +98,7 @@ async def whole(
     request: Request,
     router: Router,  # noqa: ARG001  (dialects call both alike)
     requests: list[GenerateRequest],
-    to_json: Callable[[Iterable[Indexed]], object],
+    to_json: Callable[[Sequence[Indexed]], object],
 ) -> Response:
     """One JSON document, once all answers are complete."""
     answers = _begin(request, requests)

@@ -439,6 +439,7 @@ class LlamaCppBackend:
         description = ctypes.create_string_buffer(256)
         lib.llama_model_desc(model, description, len(description))
         template = lib.llama_model_chat_template(model, None)
+        control_tokens = self._control_texts()
         return ModelInfo(
             name=self._metadata("general.name") or "",
             description=description.value.decode("utf-8", "replace"),
@@ -453,12 +454,24 @@ class LlamaCppBackend:
             chat_template=template.decode("utf-8", "replace") if template else None,
             bos_token=self._control_text(lib.llama_vocab_bos(self._vocab)),
             eos_token=self._control_text(lib.llama_vocab_eos(self._vocab)),
-            control_tokens=self._control_texts(),
+            control_tokens=control_tokens,
             sampling=self._own_sampling(),
             engine=f"llama.cpp {lib.llama_version().decode()}",
             gpu_layers=self._log.gpu_layers,
             buffer_bytes=self._log.buffer_bytes,
+            fim_prefix=self._infill_token(lib.llama_vocab_fim_pre, "[PREFIX]", control_tokens),
+            fim_suffix=self._infill_token(lib.llama_vocab_fim_suf, "[SUFFIX]", control_tokens),
+            fim_middle=self._infill_token(lib.llama_vocab_fim_mid),
         )
+
+    def _infill_token(
+        self, find: Any, mistral: str = "", known: tuple[str, ...] = ()
+    ) -> int | None:
+        """A token around a gap: what llama.cpp knows, or Mistral's, which it does not look for."""
+        token: int = find(self._vocab)
+        if token < 0 and mistral in known:
+            (token,) = self.tokenize(mistral, is_first=False)
+        return token if token >= 0 else None
 
     def _control_text(self, token: int) -> str:
         """The token's text as a template writes it; empty for no token (-1)."""

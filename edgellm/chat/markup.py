@@ -84,6 +84,14 @@ class MarkedParser:
         return (*self._markers, *self._first, *thinking, *self._gaps, *self._shown)
 
     @property
+    def is_thinking(self) -> bool | None:
+        if self._is_thinking or self._body is not None:
+            return self._is_thinking
+        opening = self._thinking.opening if self._thinking else ""
+        begun = self._held.lstrip()
+        return None if begun and opening.startswith(begun) else False
+
+    @property
     def is_plain(self) -> bool:
         """Whether there is nothing to look for."""
         return not (self._markers or self._first or self._thinking or self._gaps)
@@ -104,6 +112,9 @@ class MarkedParser:
             events.append(TextDelta(self._gap))
         self._held, self._gap, self._body = "", "", None
         return merged(events)
+
+    def drop_held(self) -> None:
+        self._held = self._gap = ""
 
     def _step(self) -> list[ContentEvent] | None:
         """Take something off what is held; None if more is needed."""

@@ -25,6 +25,15 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec.structs import replace
 
+from edgellm.chat.continuation import (
+    Continued,
+    cut_at,
+    find_continued,
+    marked,
+    new_mark,
+    opened_for,
+    without_empty_end,
+)
 from edgellm.chat.conversation import Shape, message_dicts, tool_dict
 from edgellm.chat.parsers import find_format
 from edgellm.chat.probe import find_shape
@@ -33,6 +42,9 @@ from edgellm.errors import TemplateError
 from edgellm.types import Message, Tool
 
 MARK = "\ufdd0"  # a Unicode noncharacter: no text for interchange holds it
+
+# Of a template's own code, and of what a client's variables make of it.
+_FAILURES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
 
 CHATML = """\
 {%- for message in messages -%}
@@ -78,6 +90,7 @@ class ChatTemplate:
         tools: Sequence[Tool] = (),
         *,
         add_generation_prompt: bool = True,
+        continues_last: bool = False,
         variables: Mapping[str, Any] | None = None,
     ) -> tuple[str, ...]:
         """The prompt's pieces, to be tokenised one by one.
@@ -85,24 +98,39 @@ class ChatTemplate:
         Tools, calls and results that the template does not show are put in words.
 
         Args:
+            continues_last: end with the text of the last message, if it is an assistant's.
             variables: further names for the template, e.g. `thinking_variables()`.
 
         Raises:
             TemplateError: the template raised, e.g. because roles do not alternate.
         """
+        messages = without_empty_end(messages) if continues_last else messages
+        continued = find_continued(messages) if continues_last else None
+        names = self._neutralise(dict(variables or {})) | self._shown(messages, tools)
+        if continued is None:
+            return pieces_of(self._render(names | {"add_generation_prompt": add_generation_prompt}))
+        return pieces_of(self._before(continued, names) + self._neutralise(continued.text))
+
+    def _before(self, continued: Continued, names: dict[str, Any]) -> str:
+        """The prompt up to the text that is continued."""
+        *others, last = names["messages"]
+        mark = new_mark()
+        shown = [*others, marked(last, continued, mark)]
+        text = self._render(names | {"messages": shown, "add_generation_prompt": False})
+        system = others[0]["content"] if others and others[0]["role"] == "system" else ""
+        before = cut_at(mark, text, system)
+        is_cut = before is not None
+        if before is None:
+            before = self._render(names | {"messages": others, "add_generation_prompt": True})
+        return opened_for(continued, before, self.source, is_cut=is_cut)
+
+    def _shown(self, messages: Sequence[Message], tools: Sequence[Tool]) -> dict[str, Any]:
+        """The conversation and its tools as the template wants them, safe to render."""
         shape = self._shape_for(messages, tools)
         shown = [self._safe(message) for message in message_dicts(messages, shape)]
         shown_tools = self._neutralise([tool_dict(tool) for tool in tools])
         shown = in_words(shown, shown_tools, shape, find_format(self.source))
-        text = self._render(
-            {
-                **(variables or {}),
-                "messages": shown,
-                "tools": (shape.shows_tools and shown_tools) or None,
-                "add_generation_prompt": add_generation_prompt,
-            }
-        )
-        return tuple(piece for piece in text.split(MARK) if piece)
+        return {"messages": shown, "tools": (shape.shows_tools and shown_tools) or None}
 
     @property
     def shape(self) -> Shape:
@@ -129,12 +157,17 @@ class ChatTemplate:
                 f"The model's chat template refused the messages: {error}",
                 "Many templates want user and assistant turns to alternate, and one system turn.",
             ) from error
-        except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        except _FAILURES as error:
             raise TemplateError(f"The model's chat template failed: {error}") from error
 
     def _safe(self, message: dict[str, Any]) -> dict[str, Any]:
         safe: dict[str, Any] = self._neutralise(message)
         return safe | {"role": message["role"]}  # templates compare it; it is never free text
+
+
+def pieces_of(text: str) -> tuple[str, ...]:
+    """The text cut at its marks."""
+    return tuple(piece for piece in text.split(MARK) if piece)
 
 
 def thinking_variables(
@@ -171,6 +204,10 @@ class Neutraliser:
                 return {self(key): self(item) for key, item in value.items()}
             case _:
                 return value
+
+    def pieces(self, text: str) -> tuple[str, ...]:
+        """A user's text by itself, in pieces of which none holds a control token."""
+        return pieces_of(self._mark(text))
 
     def _mark(self, text: str) -> str:
         text = text.replace(MARK, "")

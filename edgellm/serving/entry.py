@@ -11,19 +11,22 @@ import time
 from pathlib import Path
 
 from edgellm.chat.call_grammar import answer_constraint
+from edgellm.chat.continuation import told_of
+from edgellm.chat.infill import infill_prompt
 from edgellm.chat.parsers import choose_parser, parser_name
 from edgellm.chat.parsers.base import OutputParser
 from edgellm.chat.parsers.plain import PlainParser
-from edgellm.chat.template import CHATML, ChatTemplate
+from edgellm.chat.template import CHATML, ChatTemplate, Neutraliser, thinking_variables
+from edgellm.chat.thinking import THINK_END, as_asked, is_begun
 from edgellm.errors import EngineError
 from edgellm.protocol import ModelInfo
 from edgellm.serving.backoff import Backoff
+from edgellm.serving.fingerprint import fingerprint
 from edgellm.serving.meter import MIB, RUNTIME_BYTES, Meter
 from edgellm.serving.process import EngineProcess
 from edgellm.serving.resolver import ServedModel
 from edgellm.types import Constraint, EngineOptions, GenerateRequest, ModelState, ModelStatus
 
-THINK, THINK_END = "<think>", "</think>"  # of the templates that begin the reasoning
 UNUSED_SECONDS = 60.0  # that a model stays which was loaded and that nobody has used yet
 
 
@@ -55,6 +58,7 @@ class Entry:
         self.retry_at = -math.inf  # before it, a load that failed is not tried again
         self.warnings: tuple[str, ...] = ()
         self._template: ChatTemplate | None = None
+        self._fingerprint: tuple[ModelInfo, str] | None = None
         self._resident_bytes: int | None = None
         self._estimate: int | None = None
         self._reclaimable_bytes = 0
@@ -148,9 +152,11 @@ class Entry:
 
     def prompt(self, request: GenerateRequest, info: ModelInfo) -> tuple[str | int, ...]:
         """What the engine is to complete."""
+        if request.suffix:
+            return _infill(request, info)
         match request.prompt:
             case None:
-                return self.template(info).render(request.messages, request.tools)
+                return self._chat_prompt(request, info)
             case str(text):
                 return (text,)
             case tokens:
@@ -162,17 +168,38 @@ class Entry:
         """What turns the answer's text into events; the text of a raw prompt is the answer."""
         if request.prompt is not None:
             return PlainParser()
-        source = self.template(info).source
-        return choose_parser(self.model.parser, source, tools=request.tools, prompt=prompt)
+        return choose_parser(
+            self.model.parser,
+            self.template(info).source,
+            tools=request.tools,
+            prompt=prompt,
+            told=told_of(request),
+        )
 
     def constraint(
         self, request: GenerateRequest, info: ModelInfo, prompt: tuple[str | int, ...]
     ) -> Constraint | None:
-        """What the answer must match; behind the reasoning, where the template has begun it."""
+        """What the answer must match; behind the reasoning, where the prompt has begun it."""
         format_ = parser_name(self.model.parser, self.template(info).source)
-        end = prompt[-1] if request.prompt is None and isinstance(prompt[-1], str) else ""
-        after = THINK_END if end.rstrip().endswith(THINK) else ""
-        return answer_constraint(request, format_, after)
+        is_thinking = request.prompt is None and is_begun(prompt, told_of(request))
+        return answer_constraint(request, format_, THINK_END if is_thinking else "")
+
+    def _chat_prompt(self, request: GenerateRequest, info: ModelInfo) -> tuple[str, ...]:
+        template = self.template(info)
+        variables = thinking_variables(request.is_thinking, request.effort)
+        prompt = template.render(
+            request.messages,
+            request.tools,
+            continues_last=request.continues_last,
+            variables=variables | request.template_variables,
+        )
+        return prompt if told_of(request) else as_asked(prompt, request, template.source)
+
+    def fingerprint(self, info: ModelInfo) -> str:
+        """Of the model and the engine that answer; the file is looked at once."""
+        if self._fingerprint is None or self._fingerprint[0] != info:
+            self._fingerprint = (info, fingerprint(self.model, info))
+        return self._fingerprint[1]
 
     def template(self, info: ModelInfo) -> ChatTemplate:
         """Compiled once; a model that has none gets ChatML, the most common one."""
@@ -221,6 +248,14 @@ class Entry:
         if not self.is_resident and self.num_waiting:
             return "waiting"
         return self.process.state
+
+
+def _infill(request: GenerateRequest, info: ModelInfo) -> tuple[str | int, ...]:
+    """The prompt with a gap behind it, and the text behind the gap."""
+    safe = Neutraliser(info.control_tokens)
+    prompt = request.prompt or ""
+    before = safe.pieces(prompt) if isinstance(prompt, str) else prompt
+    return infill_prompt(before, safe.pieces(request.suffix), info)
 
 
 def accelerator_warnings(options: EngineOptions, info: ModelInfo) -> tuple[str, ...]:

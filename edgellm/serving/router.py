@@ -14,6 +14,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 
 from edgellm.chat.parsers.base import ContentEvent, OutputParser
+from edgellm.chat.thinking import ReasoningCount
 from edgellm.errors import ContextLengthExceeded
 from edgellm.protocol import (
     Accepted,
@@ -134,7 +135,7 @@ class Router:
                 constraint=entry.constraint(request, info, prompt),
             )
             async with contextlib.aclosing(answers):
-                async for event in _events(answers, parser):
+                async for event in _events(answers, parser, entry.fingerprint(info)):
                     yield event
 
     async def count_tokens(self, request: GenerateRequest) -> int:
@@ -313,18 +314,24 @@ class Router:
         return msgspec.structs.replace(status, aliases=model.aliases)
 
 
-async def _events(answers: AsyncIterator[Answer], parser: OutputParser) -> AsyncIterator[Event]:
+async def _events(
+    answers: AsyncIterator[Answer], parser: OutputParser, fingerprint: str
+) -> AsyncIterator[Event]:
+    reasoning = ReasoningCount(parser)
     async for answer in answers:
         match answer:
             case Accepted():
-                yield Started(answer.num_prompt_tokens)
+                yield Started(answer.num_prompt_tokens, fingerprint)
             case Delta():
-                for event in _with_logprobs(parser.push(answer.text), answer):
+                events = _with_logprobs(parser.push(answer.text), answer)
+                reasoning.add(answer)
+                for event in events:
                     yield event
             case Done():
+                num_reasoning = reasoning.total(answer.usage.completion_tokens)
                 for event in parser.finish():
                     yield event
-                yield _finished(answer, parser)
+                yield _finished(answer, parser, num_reasoning)
             case _:
                 assert_never(answer)
 
@@ -340,6 +347,7 @@ def _with_logprobs(events: list[ContentEvent], delta: Delta) -> list[ContentEven
             return [TextDelta("", delta.logprobs), *events]
 
 
-def _finished(done: Done, parser: OutputParser) -> Finished:
+def _finished(done: Done, parser: OutputParser, num_reasoning: int) -> Finished:
     is_call = done.reason == "stop" and parser.num_tool_calls > 0
-    return Finished("tool_calls" if is_call else done.reason, done.usage, done.timings, done.stop)
+    usage = msgspec.structs.replace(done.usage, reasoning_tokens=num_reasoning)
+    return Finished("tool_calls" if is_call else done.reason, usage, done.timings, done.stop)

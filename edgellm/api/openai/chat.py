@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
 from edgellm.api.openai.output import (
@@ -10,6 +10,7 @@ from edgellm.api.openai.output import (
     Json,
     OpenAIStream,
     Totals,
+    find_fingerprint,
     to_chat_logprob,
 )
 from edgellm.types import (
@@ -28,11 +29,13 @@ class ChatStream(OpenAIStream):
 
     def __init__(self, head: Head, num_choices: int = 1, include_usage: bool = False) -> None:
         fields = head.fields("chat.completion.chunk")
+        self._is_legacy = head.is_legacy
         super().__init__(fields, num_choices, include_usage, "messages")
 
     def event(self, index: int, event: Event) -> Iterator[bytes]:
         match event:
             case Started():
+                self._begin(event)
                 yield self._delta(index, {"role": "assistant", "content": "", "refusal": None})
             case TextDelta(text, logprobs):
                 if text or logprobs:
@@ -40,8 +43,9 @@ class ChatStream(OpenAIStream):
             case ReasoningDelta(text):
                 yield self._delta(index, {"reasoning_content": text})
             case ToolCallDelta():
-                yield self._delta(index, {"tool_calls": [_tool_call_delta(event)]})
-            case Finished(reason):
+                yield self._delta(index, _tool_call_delta(event, is_legacy=self._is_legacy))
+            case Finished():
+                reason = _finish_reason(event, is_legacy=self._is_legacy)
                 yield self._last_chunk(_stream_choice(index, {}, None, reason), event)
             case _:
                 assert_never(event)
@@ -51,9 +55,9 @@ class ChatStream(OpenAIStream):
         return self._chunk(_stream_choice(index, delta, items, None))
 
 
-def chat_completion(head: Head, num_choices: int, events: Iterable[tuple[int, Event]]) -> Json:
+def chat_completion(head: Head, num_choices: int, events: Sequence[tuple[int, Event]]) -> Json:
     """The whole answer, from the events of all choices."""
-    choices = [_Choice() for _ in range(num_choices)]
+    choices = [_Choice(head.is_legacy) for _ in range(num_choices)]
     totals = Totals(num_choices)
     for index, event in events:
         choices[index].add(event)
@@ -61,6 +65,7 @@ def chat_completion(head: Head, num_choices: int, events: Iterable[tuple[int, Ev
             totals.add(index, event)
     return {
         **head.fields("chat.completion"),
+        "system_fingerprint": find_fingerprint(events),
         "choices": [choice.to_json(index) for index, choice in enumerate(choices)],
         "usage": totals.usage(),
         "timings": totals.timings(),
@@ -70,7 +75,8 @@ def chat_completion(head: Head, num_choices: int, events: Iterable[tuple[int, Ev
 class _Choice:
     """Puts one answer together."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_legacy: bool) -> None:
+        self._is_legacy = is_legacy
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._logprobs: list[TokenLogprob] = []
@@ -88,8 +94,8 @@ class _Choice:
                 self._reasoning.append(text)
             case ToolCallDelta():
                 self._add_call(event)
-            case Finished(reason):
-                self._reason = reason
+            case Finished():
+                self._reason = _finish_reason(event, is_legacy=self._is_legacy)
             case _:
                 assert_never(event)
 
@@ -98,9 +104,13 @@ class _Choice:
         message: Json = {"role": "assistant", "content": text, "refusal": None}
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
-        if self._calls:
+        calls = list(self._calls.values())
+        if calls:
             message["content"] = text or None
-            message["tool_calls"] = list(self._calls.values())
+        if calls and self._is_legacy:
+            message["function_call"] = calls.pop(0)["function"]
+        if calls:
+            message["tool_calls"] = calls
         return {
             "index": index,
             "message": message,
@@ -120,11 +130,19 @@ def _stream_choice(index: int, delta: Json, logprobs: Json | None, reason: str |
     return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
 
 
-def _tool_call_delta(delta: ToolCallDelta) -> Json:
-    if delta.id is None:
-        return {"index": delta.index, "function": {"arguments": delta.arguments}}
-    function = {"name": delta.name, "arguments": delta.arguments}
-    return {"index": delta.index, "id": delta.id, "type": "function", "function": function}
+def _tool_call_delta(delta: ToolCallDelta, *, is_legacy: bool) -> Json:
+    """In the old shape there is room for one call. That is all that was asked for; should a model
+    make more, they are told as tools' calls rather than lost."""
+    function: Json = {"arguments": delta.arguments}
+    call: Json = {"index": delta.index, "function": function}
+    if delta.id is not None:
+        function = {"name": delta.name, "arguments": delta.arguments}
+        call = {"index": delta.index, "id": delta.id, "type": "function", "function": function}
+    return {"function_call": function} if is_legacy and not delta.index else {"tool_calls": [call]}
+
+
+def _finish_reason(finished: Finished, *, is_legacy: bool) -> str:
+    return "function_call" if is_legacy and finished.reason == "tool_calls" else finished.reason
 
 
 def _logprobs(items: Iterable[TokenLogprob]) -> Json:

@@ -7,9 +7,9 @@ is neither reasoning nor tool calls here.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from edgellm.api.openai.output import Head, Json, OpenAIStream, Totals, finite
+from edgellm.api.openai.output import Head, Json, OpenAIStream, Totals, find_fingerprint, finite
 from edgellm.types import (
     Event,
     Finished,
@@ -36,7 +36,7 @@ class CompletionStream(OpenAIStream):
             case Finished():
                 yield self._last_chunk(_to_choice(index, "", None, finish_reason(event)), event)
             case Started():
-                pass
+                self._begin(event)
             case _:
                 raise _not_raw(event)
 
@@ -46,7 +46,7 @@ class CompletionStream(OpenAIStream):
 
 
 def completion(
-    head: Head, num_answers: int, num_choices: int, events: Iterable[tuple[int, Event]]
+    head: Head, num_answers: int, num_choices: int, events: Sequence[tuple[int, Event]]
 ) -> Json:
     """The whole answer. `num_answers` = prompts x `num_choices`."""
     choices = [_Choice() for _ in range(num_answers)]
@@ -57,6 +57,7 @@ def completion(
             totals.add(index, event)
     return {
         **head.fields("text_completion"),
+        "system_fingerprint": find_fingerprint(events),
         "choices": [choice.to_json(index) for index, choice in enumerate(choices)],
         "usage": totals.usage(),
         "timings": totals.timings(),

@@ -1,4 +1,4 @@
-"""What OpenAI's fields say of an answer's form -> `Constraint`; which tools must be called. Pure.
+"""What OpenAI's fields say of an answer's form -> `Constraint`. Pure.
 
 `regex` and `grammar` are extensions: a regular expression that the whole answer matches, and a
 grammar in Lark or in llama.cpp's GBNF, told apart by their look.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgellm.api.constraints import ANY_OBJECT, check_size, known_tools, schema_constraint
+from edgellm.api.constraints import ANY_OBJECT, check_size, schema_constraint
 from edgellm.api.openai.schema import SamplingFields
-from edgellm.api.validation import bad_type, bad_value, missing, unsupported
+from edgellm.api.validation import bad_type, bad_value, missing
 from edgellm.errors import InvalidRequest
-from edgellm.types import Constraint, Tool
-
-_NAME = "tool_choice.function.name"
+from edgellm.types import Constraint
 
 
 def to_constraint(body: SamplingFields) -> Constraint | None:
@@ -74,34 +72,3 @@ def _of_wrapped(wrapped: dict[str, Any]) -> Constraint:
     if wrapped.get("schema") is None:
         raise missing("response_format.json_schema.schema")
     return schema_constraint(wrapped["schema"], "response_format.json_schema.schema")
-
-
-def required_calls(tool_choice: Any, tools: tuple[Tool, ...]) -> tuple[str, ...] | None:
-    """The names of the tools of which one must be called, none = as the model likes; None where
-    it may not call any. Raises InvalidRequest."""
-    match tool_choice:
-        case None | "auto":
-            return ()
-        case "none":
-            return None
-        case "required":
-            return known_tools([tool.name for tool in tools], tools, _NAME)
-        case {"type": "function", "function": {"name": str() as name}}:
-            return known_tools([name], tools, _NAME)
-        case {"type": "allowed_tools"}:
-            raise unsupported(
-                "tool_choice 'allowed_tools' is not supported.",
-                "Send the allowed tools only.",
-                "tool_choice",
-            )
-        case {"type": "function"}:
-            raise missing("tool_choice.function.name")
-        case str():
-            raise bad_value("tool_choice", "'auto', 'none', 'required' or a function", tool_choice)
-        case {"type": other}:
-            raise bad_value("tool_choice.type", "'function'", other)
-        case dict():
-            raise missing("tool_choice.type")
-        case _:
-            expected = "'auto', 'none', 'required' or an object"
-            raise bad_type("tool_choice", expected, tool_choice)

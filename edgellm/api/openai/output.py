@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
 
 from edgellm.api.errors import describe
 from edgellm.api.sse import frame
-from edgellm.types import Finished, Timings, TokenLogprob, Usage
+from edgellm.types import Event, Finished, Started, Timings, TokenLogprob, Usage
 
 Json = dict[str, Any]
 
@@ -29,6 +29,7 @@ class Head(Struct, frozen=True):
     id: str
     created: int
     model: str
+    is_legacy: bool = False  # the client knows functions, and no tools
 
     def fields(self, kind: str) -> Json:
         return {
@@ -40,8 +41,14 @@ class Head(Struct, frozen=True):
         }
 
 
-def new_head(prefix: str, model: str) -> Head:
-    return Head(f"{prefix}-{secrets.token_hex(12)}", int(time.time()), model)
+def new_head(prefix: str, model: str, *, is_legacy: bool = False) -> Head:
+    return Head(f"{prefix}-{secrets.token_hex(12)}", int(time.time()), model, is_legacy)
+
+
+def find_fingerprint(events: Iterable[tuple[int, Event]]) -> str | None:
+    """Of the model that gave the answers."""
+    found = (event.fingerprint for _, event in events if isinstance(event, Started))
+    return next(found, "") or None
 
 
 class Totals:
@@ -53,12 +60,13 @@ class Totals:
 
     def __init__(self, num_choices: int) -> None:
         self._num_choices = num_choices
-        self._prompt = self._completion = self._cached = 0
+        self._prompt = self._completion = self._cached = self._reasoning = 0
         self._timings = Timings()
 
     def add(self, index: int, finished: Finished) -> None:
         usage, new, old = finished.usage, finished.timings, self._timings
         self._completion += usage.completion_tokens
+        self._reasoning += usage.reasoning_tokens
         if index % self._num_choices == 0:
             self._prompt += usage.prompt_tokens
             self._cached += usage.cached_tokens
@@ -74,6 +82,7 @@ class Totals:
             "completion_tokens": self._completion,
             "total_tokens": self._prompt + self._completion,
             "prompt_tokens_details": {"cached_tokens": self._cached},
+            "completion_tokens_details": {"reasoning_tokens": self._reasoning},
         }
 
     def timings(self) -> Json:
@@ -85,11 +94,16 @@ def to_timings(usage: Usage, timings: Timings) -> Json:
     that were cached, since they took no time."""
     prompt_n = usage.prompt_tokens - usage.cached_tokens
     return {
+        "cache_n": usage.cached_tokens,
         "prompt_n": prompt_n,
         "prompt_ms": _milliseconds(timings.prefill_seconds),
+        "prompt_per_token_ms": _milliseconds(_share(timings.prefill_seconds, prompt_n)),
         "prompt_per_second": _rate(prompt_n, timings.prefill_seconds),
         "predicted_n": usage.completion_tokens,
         "predicted_ms": _milliseconds(timings.decode_seconds),
+        "predicted_per_token_ms": _milliseconds(
+            _share(timings.decode_seconds, usage.completion_tokens)
+        ),
         "predicted_per_second": _rate(usage.completion_tokens, timings.decode_seconds),
         "queue_ms": _milliseconds(timings.queue_seconds),
     }
@@ -120,6 +134,10 @@ class OpenAIStream:
     def error(self, error: Exception) -> Iterator[bytes]:
         yield frame(describe(error, self._input_param).body())
 
+    def _begin(self, started: Started) -> None:
+        """What only the model that answers can tell; comes before any chunk."""
+        self._head["system_fingerprint"] = started.fingerprint or None
+
     def _chunk(self, choice: Json) -> bytes:
         return frame({**self._head, "choices": [choice], **self._tail})
 
@@ -149,6 +167,10 @@ def _token_logprob(token: bytes, logprob: float) -> Json:
 
 def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 3)
+
+
+def _share(seconds: float, count: int) -> float:
+    return seconds / count if count else 0.0
 
 
 def _rate(count: int, seconds: float) -> float:

@@ -6,30 +6,23 @@ name: nothing that would change the answer is ignored.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from edgellm.api.openai.constraint import required_calls, to_constraint
+from msgspec.structs import replace
+
+from edgellm.api.openai.constraint import to_constraint
+from edgellm.api.openai.messages import to_continues, to_messages
+from edgellm.api.openai.reasoning import to_reasoning
 from edgellm.api.openai.schema import (
     MAX_INT,
-    AssistantToolCall,
     ChatCompletionBody,
-    ChatMessage,
     CompletionBody,
-    ContentPart,
     SamplingFields,
-    ToolDefinition,
 )
-from edgellm.api.validation import (
-    bad_type,
-    bad_value,
-    missing,
-    shown,
-    to_keep_alive,
-    unsupported,
-)
+from edgellm.api.openai.tools import is_legacy, to_choice
+from edgellm.api.validation import bad_type, bad_value, to_keep_alive, unsupported
 from edgellm.errors import InvalidRequest
-from edgellm.types import GenerateRequest, Message, Sampling, Tool, ToolCall
+from edgellm.types import GenerateRequest, Sampling
 
 MAX_ANSWERS = 128  # of one request: prompts x n
 
@@ -48,24 +41,24 @@ def chat_to_requests(
         )
     top_logprobs = (body.top_logprobs or 0) if body.logprobs else None
     max_tokens = body.max_completion_tokens or body.max_tokens
-    messages = tuple(to_message(m, f"messages[{i}]") for i, m in enumerate(body.messages))
-    tools = tuple(to_tool(tool, f"tools[{i}]") for i, tool in enumerate(body.tools or ()))
-    must_call = required_calls(body.tool_choice, tools)
-    constraint = to_constraint(body)
-    return [
-        GenerateRequest(
-            model=model,
-            messages=messages,
-            tools=tools if must_call is not None else (),
-            must_call=must_call or (),
-            parallel_tool_calls=body.parallel_tool_calls is not False,
-            constraint=constraint,
-            sampling=to_sampling(body, max_tokens, top_logprobs, choice),
-            client=client,
-            keep_alive_seconds=to_keep_alive(body.keep_alive),
-        )
-        for choice in range(body.n or 1)
-    ]
+    messages = to_messages(body.messages)
+    choice, reasoning = to_choice(body), to_reasoning(body)
+    request = GenerateRequest(
+        model=model,
+        messages=messages,
+        tools=choice.tools,
+        must_call=choice.must_call,
+        parallel_tool_calls=body.parallel_tool_calls is not False and not is_legacy(body),
+        constraint=to_constraint(body),
+        continues_last=to_continues(body, messages),
+        is_thinking=reasoning.is_thinking,
+        effort=reasoning.effort,
+        template_variables=reasoning.variables,
+        client=client,
+        keep_alive_seconds=to_keep_alive(body.keep_alive),
+    )
+    samplings = (to_sampling(body, max_tokens, top_logprobs, i) for i in range(body.n or 1))
+    return [replace(request, sampling=sampling) for sampling in samplings]
 
 
 def completion_to_requests(
@@ -91,6 +84,7 @@ def completion_to_requests(
             sampling=to_sampling(body, body.max_tokens, body.logprobs, choice),
             constraint=constraint,
             echo=bool(body.echo),
+            suffix=body.suffix or "",
             client=client,
             keep_alive_seconds=to_keep_alive(body.keep_alive),
         )
@@ -138,73 +132,6 @@ def to_logit_bias(biases: dict[str, float] | None) -> dict[int, float]:
     return result
 
 
-def to_message(message: ChatMessage, path: str) -> Message:
-    """Raises InvalidRequest that names the field below `path`."""
-    role = message.role
-    if role == "function":
-        raise unsupported(
-            "The role 'function' is not supported.",
-            "Use 'tools', and a message with the role 'tool' for the result.",
-            f"{path}.role",
-        )
-    content = to_text(message.content or [], f"{path}.content")
-    is_assistant, is_tool = role == "assistant", role == "tool"
-    tool_calls = tuple(_to_tool_call(call) for call in message.tool_calls or ())
-    if message.content is None and is_assistant:
-        content = message.refusal or ""
-    if message.content is None and not (is_assistant and (tool_calls or message.refusal)):
-        raise missing(f"{path}.content")
-    if is_tool and message.tool_call_id is None:
-        raise missing(f"{path}.tool_call_id")
-    return Message(
-        role="system" if role == "developer" else role,
-        content=content,
-        tool_calls=tool_calls if is_assistant else (),
-        tool_call_id=message.tool_call_id if is_tool else None,
-        name=message.name,
-    )
-
-
-def to_text(parts: list[ContentPart], path: str) -> str:
-    """Text parts, one per line as llama-server and vLLM join them."""
-    texts = []
-    for index, part in enumerate(parts):
-        match part.type:
-            case "text" | "refusal":
-                text = part.text if part.type == "text" else part.refusal
-                if text is None:
-                    raise missing(f"{path}[{index}].{part.type}")
-                texts.append(text)
-            case "image_url" | "input_audio" | "file" as kind:
-                sense = {"image_url": "see images", "input_audio": "hear audio"}
-                raise unsupported(
-                    f"This model cannot {sense.get(kind, 'read files')}.",
-                    "Send the content as text.",
-                    f"{path}[{index}]",
-                )
-            case other:
-                raise bad_value(f"{path}[{index}].type", "'text' or 'refusal'", other)
-    return "\n".join(texts)
-
-
-def to_tool(tool: ToolDefinition, path: str) -> Tool:
-    if tool.type != "function":
-        raise unsupported(
-            f"Tools of type {shown(tool.type)} are not supported.",
-            "Only tools of type 'function' are.",
-            f"{path}.type",
-        )
-    function = tool.function
-    if function is None:
-        raise missing(f"{path}.function")
-    parameters = function.parameters or {}
-    try:
-        json.dumps(parameters, allow_nan=False)
-    except ValueError:
-        raise bad_value(f"{path}.function.parameters", "finite numbers only", parameters) from None
-    return Tool(function.name, function.description or "", parameters, bool(function.strict))
-
-
 def to_prompts(prompt: Any) -> list[Prompt]:
     """The prompts of a field with four shapes. Raises InvalidRequest."""
     match prompt:
@@ -245,10 +172,6 @@ def _bad_prompt(path: str, prompt: Any) -> InvalidRequest:
     return bad_type(path, "a string, an array of token ids, or an array of these", prompt)
 
 
-def _to_tool_call(call: AssistantToolCall) -> ToolCall:
-    return ToolCall(call.id, call.function.name, call.function.arguments)
-
-
 def _check_stream_options(body: SamplingFields) -> None:
     if body.stream_options is not None and not body.stream:
         raise InvalidRequest(
@@ -257,11 +180,6 @@ def _check_stream_options(body: SamplingFields) -> None:
 
 
 def _refuse_unsupported_chat(body: ChatCompletionBody) -> None:
-    for field, value in (("functions", body.functions), ("function_call", body.function_call)):
-        if value:
-            raise unsupported(
-                f"'{field}' is not supported.", "Use 'tools' and 'tool_choice' instead.", field
-            )
     if "audio" in (body.modalities or ()):
         raise unsupported(
             "This model cannot speak.", "Leave 'modalities' out, or send ['text'].", "modalities"
@@ -269,9 +187,7 @@ def _refuse_unsupported_chat(body: ChatCompletionBody) -> None:
 
 
 def _refuse_unsupported_completion(body: CompletionBody) -> None:
-    if body.suffix:
-        raise unsupported(
-            "'suffix' is not supported.", "Write the infilling prompt yourself.", "suffix"
-        )
+    if body.suffix and body.echo:
+        raise InvalidRequest("'echo' and 'suffix' cannot be used together.", param="echo")
     if body.best_of is not None and body.best_of != (body.n or 1):
         raise unsupported("'best_of' is only supported when it equals 'n'.", "Use 'n'.", "best_of")

@@ -14,6 +14,7 @@ from edgellm.api.openai.completions import CompletionStream, completion
 from edgellm.api.openai.output import Json, new_head
 from edgellm.api.openai.request import chat_to_requests, completion_to_requests
 from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody, SamplingFields
+from edgellm.api.openai.tools import is_legacy
 from edgellm.api.replies import client_of, json_response, stream, whole
 from edgellm.api.validation import parse_body
 from edgellm.serving.router import Router
@@ -25,15 +26,15 @@ Body = TypeVar("Body", bound=SamplingFields)
 LIST_WORDS = {"stopped": "available", "waiting": "loading", "starting": "loading"}
 
 
-def openai_routes(router: Router, max_body_bytes: int) -> APIRouter:
+def openai_routes(router: Router, max_body_bytes: int, prefix: str = "/v1") -> APIRouter:
     """Chat, completions and models, answered by `router`."""
-    routes = APIRouter(prefix="/v1", tags=["OpenAI"])
+    routes = APIRouter(prefix=prefix, tags=["OpenAI"], include_in_schema=bool(prefix))
 
     @routes.post("/chat/completions", **documented(ChatCompletionBody))
     async def chat_completions(request: Request) -> Response:
         body, model = await read(request, ChatCompletionBody)
         requests = chat_to_requests(body, model, client_of(request, body.user))
-        head, n = new_head("chatcmpl", model), len(requests)
+        head, n = new_head("chatcmpl", model, is_legacy=is_legacy(body)), len(requests)
         if body.stream:
             writer = ChatStream(head, n, _includes_usage(body))
             return await stream(request, router, requests, writer)

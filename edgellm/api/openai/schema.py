@@ -3,8 +3,8 @@
 Types are strict as OpenAI's are ("0.7" is not a number, true is not 1). Unknown fields are
 ignored, and so are these known ones, which are hints or book-keeping and change no promise of the
 answer: audio (without `modalities`), metadata, moderation, prediction,
-prompt_cache_key, reasoning_effort, safety_identifier, service_tier, store, verbosity,
-web_search_options.
+prompt_cache_key, safety_identifier, service_tier, store, `stream_options.include_obfuscation`,
+verbosity, web_search_options.
 
 Fields typed `Any` are those with several shapes or that are refused; a union here would let
 pydantic complain about each of its branches, with paths that no client has ever seen.
@@ -64,6 +64,8 @@ class AssistantToolCall(_Input):
 
 
 class ChatMessage(_Input):
+    """`reasoning_content` (vLLM calls it `reasoning`) and `function_call` are an assistant's."""
+
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Annotated[
         Annotated[list[ContentPart], Field(fail_fast=True)] | None, BeforeValidator(_text_to_parts)
@@ -72,6 +74,9 @@ class ChatMessage(_Input):
     name: str | None = None
     tool_calls: Annotated[list[AssistantToolCall], Field(fail_fast=True)] | None = None
     tool_call_id: str | None = None
+    function_call: CalledFunction | None = None  # before there were tools
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
 class FunctionDefinition(_Input):
@@ -126,7 +131,8 @@ class SamplingFields(_Input):
 
 
 class ChatCompletionBody(SamplingFields):
-    """`POST /v1/chat/completions`."""
+    """`POST /v1/chat/completions`. Those after `function_call` are not OpenAI's own, but for
+    `reasoning`, which is its newer API's."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True)]
     max_completion_tokens: _Count | None = None
@@ -136,8 +142,15 @@ class ChatCompletionBody(SamplingFields):
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
     modalities: list[str] | None = None
-    functions: Any = None
+    functions: Annotated[list[FunctionDefinition], Field(fail_fast=True)] | None = None
     function_call: Any = None
+    reasoning_effort: Any = None
+    reasoning: Any = None
+    reasoning_format: Any = None  # llama-server's
+    enable_thinking: bool | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
 
 
 class CompletionBody(SamplingFields):

@@ -24,6 +24,7 @@ from edgellm.chat.parsers import (
 )
 from edgellm.chat.parsers.base import OutputParser
 from edgellm.chat.parsers.plain import PlainParser
+from edgellm.chat.parsers.resumed import ResumedParser, end_before
 from edgellm.errors import ConfigError
 from edgellm.types import Tool
 
@@ -84,6 +85,7 @@ def choose_parser(
     *,
     tools: Sequence[Tool] = (),
     prompt: Sequence[str | int] = (),
+    told: str = "",
 ) -> OutputParser:
     """A new parser for one answer.
 
@@ -91,6 +93,7 @@ def choose_parser(
         name: the catalogue's word for the model's format; None = see what its template writes.
         tools: of the request; without them there are no calls to look for, only reasoning.
         prompt: as the template rendered it; its end shows whether the reasoning has begun.
+        told: the text that the prompt ends with and that the answer continues.
 
     Raises:
         ConfigError: there is no format of that name.
@@ -98,9 +101,11 @@ def choose_parser(
     if name is not None and name not in PARSERS:
         known = ", ".join(PARSERS)
         raise ConfigError(f"There is no output parser '{name}'.", f"There are: {known}.")
-    parser = PARSERS[parser_name(name, template)](tools, _end(prompt))
-    is_plain = isinstance(parser, MarkedParser) and parser.is_plain
-    return PlainParser() if is_plain else parser
+    end = end_before(prompt, told) if told else _end(prompt)
+    parser = PARSERS[parser_name(name, template)](tools, end)
+    if isinstance(parser, MarkedParser) and parser.is_plain:
+        return PlainParser()
+    return ResumedParser(parser, told) if told else parser
 
 
 def _end(prompt: Sequence[str | int]) -> str:

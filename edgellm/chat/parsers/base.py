@@ -21,8 +21,15 @@ class OutputParser(Protocol):
     def shown_tokens(self) -> tuple[str, ...]:
         """Control tokens whose texts the parser must see; engines leave out all others."""
 
+    @property
+    def is_thinking(self) -> bool | None:
+        """Whether what comes next is reasoning; None = it depends on how a mark goes on."""
+
     def push(self, text: str) -> list[ContentEvent]:
         """More of the model's text; gives what is certain now."""
 
     def finish(self) -> list[ContentEvent]:
         """The text ends here; gives all that was held back."""
+
+    def drop_held(self) -> None:
+        """Forget what was held back because it may be the beginning of a mark."""

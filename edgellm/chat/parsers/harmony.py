@@ -53,6 +53,10 @@ class HarmonyParser:
     def num_tool_calls(self) -> int:
         return self._calls.num
 
+    @property
+    def is_thinking(self) -> bool | None:
+        return None if self._kind == "header" else self._kind == "reasoning"
+
     def push(self, text: str) -> list[ContentEvent]:
         self._held += text
         events: list[ContentEvent] = []
@@ -70,6 +74,11 @@ class HarmonyParser:
         if self._kind == "header" and not any(map(held.startswith, MARKERS)):
             self._kind = "text"
         return self._told(held)
+
+    def drop_held(self) -> None:
+        """But for a header, which is no text."""
+        if self._kind != "header":
+            self._held = ""
 
     def _step(self) -> list[ContentEvent] | None:
         """Take something off what is held; None if more is needed."""

@@ -10,6 +10,7 @@ class PlainParser:
     """Text in, the same text out."""
 
     num_tool_calls = 0
+    is_thinking = False
     shown_tokens = ()
 
     def push(self, text: str) -> list[ContentEvent]:
@@ -17,3 +18,6 @@ class PlainParser:
 
     def finish(self) -> list[ContentEvent]:
         return []
+
+    def drop_held(self) -> None:
+        """Nothing ever is."""

@@ -65,11 +65,25 @@ TWO_CHOICES: Indexed = [
 ]
 TEXT: Indexed = [(0, event) for event in HELLO]
 
+THOUGHT = TokenLogprob(b"Hm", -0.5)
+REASONING: Indexed = [
+    (0, Started(10, "fp_0123456789")),
+    (0, TextDelta("", (THOUGHT,))),
+    (0, ReasoningDelta("Hm")),
+    (0, ReasoningDelta(", what?")),
+    (0, TextDelta("It is 4.")),
+    (0, Finished("stop", Usage(10, 9, 4, reasoning_tokens=5), TIMINGS)),
+]
+LEGACY_HEAD = Head("chatcmpl-0", 1_700_000_000, "pocket", is_legacy=True)
+ONE_CALL: Indexed = [*TOOLS[:1], *TOOLS[2:5], TOOLS[-1]]
+
 WHOLE = {
     "chat": lambda: chat_completion(HEAD, 1, TEXT),
     "chat_logprobs": lambda: chat_completion(HEAD, 1, LOGPROBS),
     "chat_tools": lambda: chat_completion(HEAD, 1, TOOLS),
     "chat_two_choices": lambda: chat_completion(HEAD, 2, TWO_CHOICES),
+    "chat_reasoning": lambda: chat_completion(HEAD, 1, REASONING),
+    "chat_function": lambda: chat_completion(LEGACY_HEAD, 1, ONE_CALL),
     "completion": lambda: completion(COMPLETION_HEAD, 1, 1, TEXT),
     "completion_logprobs": lambda: completion(COMPLETION_HEAD, 1, 1, LOGPROBS),
     "completion_two_prompts": lambda: completion(COMPLETION_HEAD, 2, 1, TWO_CHOICES),
@@ -81,6 +95,14 @@ STREAMS = {
     "chat_logprobs": lambda: written(ChatStream(HEAD), LOGPROBS),
     "chat_tools": lambda: written(ChatStream(HEAD), TOOLS),
     "chat_two_choices": lambda: written(ChatStream(HEAD, 2, include_usage=True), TWO_CHOICES),
+    "chat_reasoning": lambda: written(ChatStream(HEAD, include_usage=True), REASONING),
+    "chat_function": lambda: written(ChatStream(LEGACY_HEAD), ONE_CALL),
+    "chat_tools_crash": lambda: written(
+        ChatStream(HEAD, include_usage=True), TOOLS[:4], EngineCrashed("It died.", "Retry.")
+    ),
+    "completion_crash": lambda: written(
+        CompletionStream(COMPLETION_HEAD), TEXT[:2], EngineCrashed("It died.", "Retry.")
+    ),
     "chat_crash": lambda: written(ChatStream(HEAD), TEXT[:2], EngineCrashed("It died.", "Retry.")),
     "completion": lambda: written(CompletionStream(COMPLETION_HEAD), TEXT),
     "completion_logprobs": lambda: written(CompletionStream(COMPLETION_HEAD), LOGPROBS),
@@ -128,6 +150,16 @@ def test_text_beside_a_tool_call_is_kept() -> None:
     assert [call["id"] for call in message["tool_calls"]] == ["call_a", "call_b"]
 
 
+def test_more_calls_than_a_client_of_functions_knows_are_not_lost() -> None:
+    choice = chat_completion(LEGACY_HEAD, 1, TOOLS)["choices"][0]
+    assert choice["message"]["function_call"]["name"] == "weather"
+    assert [call["id"] for call in choice["message"]["tool_calls"]] == ["call_b"]
+    assert choice["finish_reason"] == "function_call"
+    stream = written(ChatStream(LEGACY_HEAD), TOOLS)
+    assert b'"function_call":{"name":"weather"' in stream
+    assert b'"id":"call_b"' in stream
+
+
 def test_an_empty_answer_is_an_empty_string() -> None:
     events: Indexed = [(0, Started(1)), (0, FINISHED)]
     assert chat_completion(HEAD, 1, events)["choices"][0]["message"]["content"] == ""
@@ -148,13 +180,20 @@ def test_prompt_tokens_count_once_per_prompt() -> None:
         "completion_tokens": 4,
         "total_tokens": 26,
         "prompt_tokens_details": {"cached_tokens": 0 + 2},
+        "completion_tokens_details": {"reasoning_tokens": 0},
     }
 
 
 def test_timings_without_time_have_no_rate() -> None:
     timings: dict[str, Any] = to_timings(Usage(8, 3, 8), Timings())
     assert timings["prompt_per_second"] == timings["predicted_per_second"] == 0
-    assert (timings["prompt_n"], timings["predicted_n"]) == (0, 3)
+    assert (timings["cache_n"], timings["prompt_n"], timings["predicted_n"]) == (8, 0, 3)
+    assert timings["prompt_per_token_ms"] == 0
+
+
+def test_timings_have_llama_server_s_names() -> None:
+    timings = to_timings(Usage(12, 5, 4), Timings(0.0, 0.02, 0.1))
+    assert (timings["prompt_per_token_ms"], timings["predicted_per_token_ms"]) == (2.5, 20)
 
 
 def test_offsets_count_characters_from_the_answers_own_tokens() -> None:

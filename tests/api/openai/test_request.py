@@ -71,9 +71,11 @@ def test_nulls_are_the_same_as_absent_fields() -> None:
 def test_hints_and_unknown_fields_are_ignored() -> None:
     hints = {
         "audio": {"voice": "x"},
-        "metadata": {"a": "b"},
+        "metadata": ["not", "an", "object"],
+        "verbosity": "low",
         "prediction": {"type": "content"},
-        "reasoning_effort": "low",
+        "prompt_cache_key": 5,
+        "safety_identifier": "x",
         "service_tier": "flex",
         "store": True,
         "user": "me",
@@ -142,6 +144,115 @@ def test_a_conversation_with_every_role() -> None:
     )
 
 
+def reasoning_of(**fields: Any) -> tuple[bool | None, str | None, dict[str, Any]]:
+    (request,) = chat(**fields)
+    return request.is_thinking, request.effort, request.template_variables
+
+
+@pytest.mark.parametrize(
+    ("effort", "expected"),
+    [
+        (None, (None, None)),
+        ("none", (False, None)),
+        ("minimal", (None, "low")),
+        ("low", (True, "low")),
+        ("medium", (True, "medium")),
+        ("high", (True, "high")),
+        ("xhigh", (True, "high")),
+    ],
+)
+def test_effort(effort: str | None, expected: tuple[bool | None, str | None]) -> None:
+    assert reasoning_of(reasoning_effort=effort) == (*expected, {})
+    assert reasoning_of(reasoning={"effort": effort, "summary": "auto"}) == (*expected, {})
+
+
+def test_the_most_specific_wish_counts() -> None:
+    fields = {"reasoning_effort": "high", "reasoning": {"effort": "none"}}
+    assert reasoning_of(**fields)[:2] == (True, "high")
+    fields |= {"enable_thinking": False, "reasoning_format": "auto"}
+    assert reasoning_of(**fields)[:2] == (False, "high")
+    fields |= {"chat_template_kwargs": {"enable_thinking": True, "style": ["x", {"y": 1}]}}
+    assert reasoning_of(**fields) == (True, "high", {"style": ["x", {"y": 1}]})
+    assert reasoning_of(chat_template_kwargs={"thinking": False}) == (False, None, {})
+
+
+def test_reasoning_of_earlier_turns() -> None:
+    messages = [
+        {"role": "user", "content": "a", "reasoning_content": "ignored"},
+        {"role": "assistant", "content": "b", "reasoning_content": "one"},
+        {"role": "assistant", "content": "c", "reasoning": "two"},
+        {"role": "assistant", "content": "d", "reasoning_content": {"odd": 1}},
+        {"role": "assistant", "reasoning_content": "three"},
+    ]
+    turns = chat(messages=messages)[0].messages
+    assert [turn.reasoning for turn in turns] == ["", "one", "two", "", "three"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, True),
+        ({"continue_final_message": True}, True),
+        ({"continue_final_message": True, "add_generation_prompt": False}, True),
+        ({"add_generation_prompt": False}, True),
+        ({"add_generation_prompt": True}, False),
+        ({"continue_final_message": False}, False),
+        ({"continue_final_message": False, "add_generation_prompt": True}, False),
+    ],
+)
+def test_the_last_message_is_continued(fields: dict[str, bool], expected: bool) -> None:
+    messages = [USER, {"role": "assistant", "content": "Once"}]
+    assert chat(messages=messages, **fields)[0].continues_last == expected
+    assert not chat(messages=[USER])[0].continues_last
+
+
+def test_calls_are_not_continued() -> None:
+    call = {"id": "c1", "function": {"name": "f", "arguments": "{}"}}
+    messages = [USER, {"role": "assistant", "content": "x", "tool_calls": [call]}]
+    assert not chat(messages=messages)[0].continues_last
+
+
+FUNCTIONS = [{"name": "now"}, {"name": "weather", "parameters": {"type": "object"}}]
+
+
+def test_functions_are_tools() -> None:
+    tools = (Tool("now"), Tool("weather", "", {"type": "object"}))
+    (request,) = chat(functions=FUNCTIONS)
+    assert (request.tools, request.must_call) == (tools, ())
+    assert not request.parallel_tool_calls  # the old shape has room for one
+    assert chat(functions=FUNCTIONS, function_call="auto") == chat(functions=FUNCTIONS)
+    assert chat(functions=FUNCTIONS, function_call="none")[0].tools == ()
+    named = chat(functions=FUNCTIONS, function_call={"name": "now"})[0]
+    assert (named.tools, named.must_call) == (tools, ("now",))
+
+
+def test_a_conversation_with_functions() -> None:
+    def turns(number: int) -> list[dict[str, Any]]:
+        call = {"name": "f", "arguments": str(number)}
+        result = {"role": "function", "name": "f", "content": "r"}
+        return [{"role": "assistant", "content": None, "function_call": call}, result]
+
+    messages = chat(messages=[USER, *turns(1), *turns(2)])[0].messages
+    assert messages[1].tool_calls == (ToolCall("call_1", "f", "1"),)
+    assert messages[2] == Message("tool", "r", tool_call_id="call_1", name="f")
+    assert messages[3].tool_calls == (ToolCall("call_3", "f", "2"),)
+    assert messages[4].tool_call_id == "call_3"
+
+
+def allowed(mode: str, *names: str) -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
+def test_allowed_tools() -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in "abc"]
+    (request,) = chat(tools=tools, tool_choice=allowed("auto", "a", "c"))
+    assert (request.tools, request.must_call) == ((Tool("a"), Tool("c")), ())
+    (request,) = chat(tools=tools, tool_choice=allowed("required", "a", "c"))
+    assert [tool.name for tool in request.tools] == ["a", "b", "c"]
+    assert request.must_call == ("a", "c")
+
+
 def test_content_parts_are_joined() -> None:
     content = [
         {"type": "text", "text": "one"},
@@ -193,3 +304,7 @@ def test_prompts_times_choices() -> None:
         ("b", 1, True),
         ("b", 2, True),
     ]
+
+
+def test_a_gap_to_fill() -> None:
+    assert [r.suffix for r in complete(prompt=["a", [1]], suffix=" end")] == [" end", " end"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from edgellm.api.openai.reasoning import RESERVED
 from tests.api.conftest import InMemory, ScriptedRouter
 
 USER = {"role": "user", "content": "Hi"}
@@ -69,7 +70,7 @@ CHAT: list[tuple[str, Any, str | None, str, str]] = [
     ("messages", ["Hi"], "messages[0]", TYPE, "an object"),
     ("messages", [USER, {"role": "robot", "content": "x"}], "messages[1].role", VALUE, '"robot"'),
     ("messages", [{"content": "x"}], "messages[0].role", MISSING, "messages[0].role"),
-    ("messages", [{"role": "function", "content": "x"}], "messages[0].role", UNSUPPORTED, "tools"),
+    ("messages", [{"role": "function", "content": "x"}], "messages[0].name", MISSING, "name"),
     ("messages", [{"role": "user"}], "messages[0].content", MISSING, "messages[0].content"),
     ("messages", [{"role": "user", "content": 5}], "messages[0].content", TYPE, "got 5"),
     ("messages", [{"role": "assistant"}], "messages[0].content", MISSING, "content"),
@@ -155,14 +156,61 @@ CHAT: list[tuple[str, Any, str | None, str, str]] = [
         '"f"',
     ),
     ("tool_choice", {"type": "custom"}, "tool_choice.type", VALUE, "'function'"),
+    ("tool_choice", {"type": "allowed_tools"}, "tool_choice.allowed_tools", MISSING, "allowed"),
+    *(
+        ("tool_choice", {"type": "allowed_tools", "allowed_tools": allowed}, param, code, words)
+        for allowed, param, code, words in (
+            ({}, "tool_choice.allowed_tools.tools", TYPE, "at least one tool"),
+            ({"tools": []}, "tool_choice.allowed_tools.tools", TYPE, "at least one tool"),
+            ({"tools": ["f"]}, "tool_choice.allowed_tools.tools[0]", VALUE, '"f"'),
+            ({"tools": [TOOL]}, "tool_choice.allowed_tools.tools", VALUE, '"f"'),
+        )
+    ),
     ("tool_choice", {}, "tool_choice.type", MISSING, "tool_choice.type"),
-    ("tool_choice", {"type": "allowed_tools"}, None, UNSUPPORTED, "allowed_tools"),
     ("tool_choice", "maybe", None, VALUE, "'auto', 'none', 'required'"),
     ("tool_choice", 7, None, TYPE, "'auto', 'none', 'required'"),
     ("parallel_tool_calls", "no", None, TYPE, "a boolean"),
     ("modalities", ["text", "audio"], None, UNSUPPORTED, "cannot speak"),
-    ("functions", [{"name": "f"}], None, UNSUPPORTED, "'tools'"),
-    ("function_call", "auto", None, UNSUPPORTED, "'tools'"),
+    (
+        "tools",
+        [{"type": "custom", "custom": {"name": "f"}}],
+        "tools[0].type",
+        UNSUPPORTED,
+        "custom",
+    ),
+    ("functions", [{"name": "a b"}], "functions[0].name", VALUE, '"a b"'),
+    ("functions", "f", None, TYPE, "an array"),
+    ("function_call", {"name": "f"}, None, VALUE, "there are no 'functions'"),
+    ("reasoning_effort", "enormous", None, VALUE, "'none', 'minimal', 'low'"),
+    ("reasoning_effort", 3, None, VALUE, "got 3"),
+    ("reasoning", "high", None, TYPE, "an object"),
+    ("reasoning", {"effort": "enormous"}, "reasoning.effort", VALUE, "enormous"),
+    ("reasoning_format", "none", None, UNSUPPORTED, "'reasoning_content' only"),
+    ("enable_thinking", "yes", None, TYPE, "a boolean"),
+    ("chat_template_kwargs", [], None, TYPE, "an object"),
+    ("chat_template_kwargs", {"thinking": 1}, "chat_template_kwargs.thinking", TYPE, "a boolean"),
+    *(
+        ("chat_template_kwargs", {name: "x"}, f"chat_template_kwargs.{name}", UNSUPPORTED, name)
+        for name in RESERVED
+    ),
+    ("continue_final_message", True, None, VALUE, "a last message of the assistant"),
+    ("add_generation_prompt", False, None, UNSUPPORTED, "/v1/completions"),
+    *(
+        (
+            "messages",
+            [{"role": "user", "content": [part]}],
+            "messages[0].content[0]",
+            UNSUPPORTED,
+            w,
+        )
+        for part, w in (
+            ({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}, "images"),
+            ({"type": "input_image", "image_url": "https://example.com/cat.png"}, "images"),
+            ({"type": "audio_url", "audio_url": {"url": "data:,"}}, "hear audio"),
+            ({"type": "video_url", "video_url": {"url": "data:,"}}, "watch videos"),
+            ({"type": "input_file", "file_id": "file-1"}, "read files"),
+        )
+    ),
 ]
 
 COMPLETIONS: list[tuple[str, Any, str | None, str, str]] = [
@@ -181,7 +229,7 @@ COMPLETIONS: list[tuple[str, Any, str | None, str, str]] = [
     ("logprobs", True, None, TYPE, "an integer"),
     ("logprobs", 21, None, VALUE, "less than or equal to 20"),
     ("echo", 1, None, TYPE, "a boolean"),
-    ("suffix", "end", None, UNSUPPORTED, "'suffix'"),
+    ("suffix", 5, None, TYPE, "a string"),
     ("best_of", 3, None, UNSUPPORTED, "'best_of'"),
 ]
 
@@ -214,6 +262,48 @@ def test_bad_completion_field(
     response = client.complete(**{field: value})
     check(response, param or field, code, words)
     assert router.requests == []
+
+
+FUNCTION = {"name": "f"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "words"),
+    [
+        ({"tools": [TOOL], "functions": [FUNCTION]}, "functions", "Only one of"),
+        (
+            {"functions": [FUNCTION], "function_call": {"name": "g"}},
+            "function_call.name",
+            "one of the 'tools'",
+        ),
+        ({"functions": [FUNCTION], "function_call": {}}, "function_call.name", "Missing"),
+        ({"functions": [FUNCTION], "function_call": "must"}, "function_call", "'auto', 'none'"),
+        (
+            {
+                "tools": [TOOL],
+                "tool_choice": {"type": "allowed_tools", "allowed_tools": {"tools": [TOOL]}},
+            },
+            "tool_choice.allowed_tools.mode",
+            "'auto' or 'required'",
+        ),
+        (
+            {"continue_final_message": True, "add_generation_prompt": True},
+            "continue_final_message",
+            "cannot both be true",
+        ),
+    ],
+)
+def test_fields_that_do_not_go_together(
+    client: InMemory, fields: dict[str, Any], param: str, words: str
+) -> None:
+    error = client.chat(**fields).json()["error"]
+    assert error["param"] == param
+    assert words in error["message"]
+
+
+def test_a_gap_cannot_be_filled_and_echoed(client: InMemory) -> None:
+    response = client.complete(suffix="end", echo=True)
+    check(response, "echo", VALUE, "cannot be used together")
 
 
 def check(response: Any, param: str | None, code: str, words: str) -> None:
