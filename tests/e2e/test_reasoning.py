@@ -32,3 +32,38 @@ def test_what_a_model_writes_behind_the_template_s_tag_is_reasoning(tmp_path: Pa
     assert message.content is None or message.content == ""
     assert (message.model_extra or {})["reasoning_content"] == "a" * 8
     assert raw.choices[0].text == "aaaa"
+    assert completion.usage is not None
+    assert completion.usage.completion_tokens_details is not None
+    assert completion.usage.completion_tokens_details.reasoning_tokens == 8
+
+
+def test_reasoning_that_is_not_wanted_and_text_that_goes_on(tmp_path: Path) -> None:
+    token = len(CONTROL) + ord("a")
+    always_a: Any = {"temperature": 0, "max_tokens": 8, "logit_bias": {str(token): 100}}
+    user: Any = {"role": "user", "content": "Hi"}
+    model = write_tiny_model(tmp_path / "thinker.gguf", template=BEGUN)
+    fingerprints = []
+    for _ in range(2):
+        with (
+            serve(tmp_path, str(model), "--parallel", "1") as server,
+            openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as client,
+        ):
+            create = client.chat.completions.create
+            quick = create(model="", messages=[user], reasoning_effort="none", **always_a)
+            last: Any = {"role": "assistant", "content": "<|im_end|>Well"}
+            plain = create(model="", messages=[user], **always_a)
+            more = create(model="", messages=[user, last], stop=["aaaaaaaaa"], **always_a)
+            thought: Any = {"role": "assistant", "reasoning_content": "Hm", "content": ""}
+            musing = create(model="", messages=[user, thought], **always_a)
+            fingerprints.append(quick.system_fingerprint)
+    assert quick.choices[0].message.content == more.choices[0].message.content == "a" * 8
+    assert quick.usage is not None
+    assert quick.usage.completion_tokens_details is not None
+    assert quick.usage.completion_tokens_details.reasoning_tokens == 0
+    assert plain.usage is not None
+    assert more.usage is not None
+    # The typed control token is ten characters; the tag that was begun is not in the prompt.
+    assert more.usage.prompt_tokens == plain.usage.prompt_tokens - len("<think>\n") + 14
+    assert (musing.choices[0].message.model_extra or {})["reasoning_content"] == "a" * 8
+    assert fingerprints[0] == fingerprints[1]
+    assert (fingerprints[0] or "").startswith("fp_")

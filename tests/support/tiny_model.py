@@ -14,6 +14,7 @@ CHATML = (
 WIDTH, HEAD, CONTEXT = 64, 32, 512
 NUM_TOKENS = 260
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+INFILL = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 
 
 def byte_alphabet() -> list[str]:
@@ -32,11 +33,13 @@ def write_tiny_model(
     template: str | None = CHATML,
     is_causal: bool = True,
     seed: int = 0,
+    infill: tuple[str, ...] = (),
 ) -> Path:
     """A model of random weights whose tokens are the bytes and three control tokens.
 
     Args:
         architecture: a key of `ARCHITECTURES`.
+        infill: further control tokens, of a llama, behind all others.
     """
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name("tiny")
@@ -45,9 +48,9 @@ def write_tiny_model(
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     if not is_causal:
         writer.add_causal_attention(False)
-    _add_tokenizer(writer, template)
+    _add_tokenizer(writer, template, infill)
     tensors = Tensors(writer, np.random.default_rng(seed))
-    tensors.add("token_embd.weight", NUM_TOKENS, WIDTH)
+    tensors.add("token_embd.weight", NUM_TOKENS + len(infill), WIDTH)
     ARCHITECTURES[architecture](writer, tensors)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -172,9 +175,10 @@ def _add_transformer(
     writer.add_rope_dimension_count(HEAD)
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter, template: str | None) -> None:
-    tokens = [*CONTROL, *byte_alphabet(), "Ġt"]
+def _add_tokenizer(writer: gguf.GGUFWriter, template: str | None, infill: tuple[str, ...]) -> None:
+    tokens = [*CONTROL, *byte_alphabet(), "Ġt", *infill]
     types = [gguf.TokenType.CONTROL] * len(CONTROL) + [gguf.TokenType.NORMAL] * 257
+    types += [gguf.TokenType.CONTROL] * len(infill)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
