@@ -34,7 +34,9 @@ class Shape(Struct, frozen=True):
 
 def message_dicts(messages: Sequence[Message], shape: Shape) -> list[dict[str, Any]]:
     """The conversation in the template's shape."""
-    messages = list(_with_names(messages))
+    messages = list(_with_names(_one_system(messages)))
+    if not shape.shows_system:
+        messages = _system_as_user(messages)
     if shape.is_single_call:
         messages = list(_one_call_a_turn(messages))
     return [_message_dict(message, shape) for message in messages]
@@ -48,6 +50,28 @@ def tool_dict(tool: Tool) -> dict[str, Any]:
         "parameters": tool.parameters or {"type": "object", "properties": {}},
     }
     return {"type": "function", "function": function}
+
+
+def _one_system(messages: Sequence[Message]) -> list[Message]:
+    """The system turns at the beginning as one: many templates show the first or the last of them
+    only, or refuse the second."""
+    is_system = [message.role == "system" for message in messages]
+    num = is_system.index(False) if False in is_system else len(messages)
+    if num < 2:
+        return list(messages)
+    content = "\n\n".join(message.content for message in messages[:num] if message.content)
+    return [replace(messages[0], content=content), *messages[num:]]
+
+
+def _system_as_user(messages: list[Message]) -> list[Message]:
+    """The system turn as a part of the first user's, for templates that show or take none."""
+    match messages:
+        case [Message("system", content=system), Message("user", content=content) as user, *rest]:
+            return [replace(user, content=f"{system}\n\n{content}"), *rest]
+        case [Message("system") as system_turn, *rest]:
+            return [replace(system_turn, role="user"), *rest]
+        case _:
+            return messages
 
 
 def _with_names(messages: Sequence[Message]) -> Iterator[Message]:

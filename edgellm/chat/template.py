@@ -141,8 +141,9 @@ class ChatTemplate:
         return self._shape
 
     def _shape_for(self, messages: Sequence[Message], tools: Sequence[Tool]) -> Shape:
-        has_tools = tools or any(turn.tool_calls or turn.role == "tool" for turn in messages)
-        return self.shape if has_tools else Shape()
+        """Most conversations have nothing that templates differ in."""
+        has_calls = any(turn.tool_calls or turn.role in ("system", "tool") for turn in messages)
+        return self.shape if tools or has_calls else Shape()
 
     def _render_probe(
         self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None

@@ -51,10 +51,6 @@ def test_tools_calls_and_results_are_in_the_prompt(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(templates.ALL))
 def test_a_system_turn_stays(name: str) -> None:
     system = Message("system", "Be kind.")
-    if name == "gemma2":
-        with pytest.raises(TemplateError, match="no system"):
-            render(name, system, *CONVERSATION, tools=TOOLS)
-        return
     assert "Be kind." in render(name, system, *CONVERSATION, tools=TOOLS)
 
 
@@ -188,3 +184,26 @@ def test_lists_made_by_filters_become_json() -> None:
     source = "{{ tools | map(attribute='function') | map(attribute='name') | tojson }}"
     template = ChatTemplate(source)
     assert '["look_up", "add_up"]' in "".join(template.render([Message("user", "x")], TOOLS))
+
+
+@pytest.mark.parametrize("name", templates.ALL)
+def test_two_system_turns_and_the_user_s_are_shown_by_every_template(name: str) -> None:
+    """As a system and a developer turn, which some clients send: many templates show one only,
+    refuse a second, or know no system turn at all."""
+    messages = [Message("system", "first"), Message("system", "second"), Message("user", "Hi")]
+    text = "".join(ChatTemplate(templates.ALL[name]).render(messages))
+    assert "first\n\nsecond" in text
+    assert text.index("second") < text.index("Hi")
+
+
+def test_system_turns_alone() -> None:
+    turns = [Message("system", "first"), Message("system", ""), Message("system", "last")]
+    assert "first\n\nlast" in "".join(ChatTemplate(templates.ALL["qwen3"]).render(turns))
+    assert "first\n\nlast" in "".join(ChatTemplate(templates.ALL["gemma2"]).render(turns))
+
+
+def test_a_later_system_turn_stays_where_it_is() -> None:
+    turns = [Message("user", "Hi"), Message("system", "a"), Message("system", "b")]
+    assert (
+        "".join(ChatTemplate(templates.ALL["qwen3"]).render(turns)).count("<|im_start|>system") == 2
+    )
