@@ -14,7 +14,7 @@ from edgellm.serving.entry import UNUSED_SECONDS, Entry, accelerator_warnings, v
 from edgellm.serving.meter import MIB, RUNTIME_BYTES, Meter, file_size_estimate
 from edgellm.serving.process import EngineProcess
 from edgellm.serving.resolver import ServedModel
-from edgellm.types import EngineOptions
+from edgellm.types import Constraint, EngineOptions, GenerateRequest, Message
 from tests.support.scripted_engine import INFO
 
 
@@ -117,3 +117,67 @@ def test_when_it_leaves(tmp_path: Path) -> None:
 )
 def test_a_version_tells_one_file_from_another(digest: str, description: str, version: str) -> None:
     assert version_of(ServedModel("m", Path("m.gguf"), digest=digest), description) == version
+
+
+SHOWS_ALL = (
+    "{% for m in messages %}<|x|>{{ m.role }}:{{ m.content }}{% endfor %}"
+    "|{{ enable_thinking }}|{{ reasoning_effort }}|{{ style }}|"
+    "{% if add_generation_prompt %}<think>{% endif %}{# </think> #}"
+)
+USER = Message("user", "Hi")
+
+
+def templated(source: str) -> ModelInfo:
+    return msgspec.structs.replace(INFO, chat_template=source, control_tokens=("<|x|>", "<|mid|>"))
+
+
+def test_wishes_reach_the_template_and_no_control_token_does(tmp_path: Path) -> None:
+    entry = entry_of(tmp_path / "m")
+    request = GenerateRequest(
+        "m",
+        messages=(USER,),
+        is_thinking=True,
+        effort="high",
+        template_variables={"style": "<|x|>loud", "reasoning_effort": "low"},
+    )
+    prompt = entry.prompt(request, templated(SHOWS_ALL))
+    assert "".join(map(str, prompt)) == "<|x|>user:Hi|True|low|<|x|>loud|<think>"
+    assert sum("<|x|>" in str(piece) for piece in prompt) == 1
+
+
+def test_the_form_of_an_answer_is_held_to_behind_its_reasoning(tmp_path: Path) -> None:
+    entry, known = entry_of(tmp_path / "m"), templated(SHOWS_ALL)
+    form = Constraint("regex", "yes")
+
+    def after(**fields: object) -> str:
+        request = GenerateRequest("m", constraint=form, **fields)  # type: ignore[arg-type]
+        constraint = entry.constraint(request, known, entry.prompt(request, known))
+        assert constraint is not None
+        return constraint.after
+
+    assert after(messages=(USER,)) == "</think>"
+    assert after(messages=(USER,), is_thinking=False) == ""
+    last = Message("assistant", "It is ")
+    assert after(messages=(USER, last), continues_last=True) == ""
+    last = Message("assistant", "<think>It is ")
+    assert after(messages=(USER, last), continues_last=True) == "</think>"
+    assert after(prompt="<think>") == ""
+
+
+def test_a_gap_is_filled_with_pieces_that_hold_no_control_token(tmp_path: Path) -> None:
+    entry = entry_of(tmp_path / "m")
+    known = msgspec.structs.replace(templated(""), fim_prefix=1, fim_suffix=2, fim_middle=3)
+    request = GenerateRequest("m", prompt="a<|mid|>", suffix="b")
+    assert entry.prompt(request, known) == ("", 1, "a<", "|mid|>", 2, "b", 3)
+    request = GenerateRequest("m", prompt=(7, 8), suffix="b")
+    assert entry.prompt(request, known) == ("", 1, 7, 8, 2, "b", 3)
+
+
+def test_the_file_is_looked_at_once_for_the_fingerprint(tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    path.write_bytes(b"GGUF")
+    entry = entry_of(path)
+    first = entry.fingerprint(INFO)
+    path.unlink()
+    assert entry.fingerprint(INFO) == first
+    assert entry.fingerprint(info(num_layers=5)) != first
