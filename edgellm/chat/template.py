@@ -111,6 +111,10 @@ class ChatTemplate:
             return pieces_of(self._render(names | {"add_generation_prompt": add_generation_prompt}))
         return pieces_of(self._before(continued, names) + self._neutralise(continued.text))
 
+    def text_pieces(self, text: str) -> tuple[str, ...]:
+        """A user's text by itself, in pieces of which none holds a control token."""
+        return pieces_of(self._neutralise(text))
+
     def _before(self, continued: Continued, names: dict[str, Any]) -> str:
         """The prompt up to the text that is continued."""
         *others, last = names["messages"]
@@ -205,10 +209,6 @@ class Neutraliser:
                 return {self(key): self(item) for key, item in value.items()}
             case _:
                 return value
-
-    def pieces(self, text: str) -> tuple[str, ...]:
-        """A user's text by itself, in pieces of which none holds a control token."""
-        return pieces_of(self._mark(text))
 
     def _mark(self, text: str) -> str:
         text = text.replace(MARK, "")

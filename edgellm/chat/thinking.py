@@ -7,13 +7,26 @@ out. A prompt's end decides. Knows no parser.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from edgellm.chat.continuation import THINK
 from edgellm.chat.continuation import THINK_END as THINK_END
 from edgellm.chat.parsers.base import OutputParser
 from edgellm.chat.parsers.resumed import end_before
+from edgellm.chat.template import thinking_variables
 from edgellm.protocol import Delta
 from edgellm.types import GenerateRequest
+
+
+def variables_of(request: GenerateRequest, format_: str) -> dict[str, Any]:
+    """What the template is told. gpt-oss cannot leave its reasoning out, only shorten it.
+
+    Args:
+        format_: a key of `PARSERS`.
+    """
+    is_shortest = request.is_thinking is False and format_ == "harmony"
+    effort = "low" if is_shortest and request.effort is None else request.effort
+    return thinking_variables(request.is_thinking, effort) | request.template_variables
 
 
 def is_begun(prompt: Sequence[str | int], told: str = "") -> bool:

@@ -16,8 +16,8 @@ from edgellm.chat.infill import infill_prompt
 from edgellm.chat.parsers import choose_parser, parser_name
 from edgellm.chat.parsers.base import OutputParser
 from edgellm.chat.parsers.plain import PlainParser
-from edgellm.chat.template import CHATML, ChatTemplate, Neutraliser, thinking_variables
-from edgellm.chat.thinking import THINK_END, as_asked, is_begun
+from edgellm.chat.template import CHATML, ChatTemplate
+from edgellm.chat.thinking import THINK_END, as_asked, is_begun, variables_of
 from edgellm.errors import EngineError
 from edgellm.protocol import ModelInfo
 from edgellm.serving.backoff import Backoff
@@ -153,7 +153,7 @@ class Entry:
     def prompt(self, request: GenerateRequest, info: ModelInfo) -> tuple[str | int, ...]:
         """What the engine is to complete."""
         if request.suffix:
-            return _infill(request, info)
+            return self._infill_prompt(request, info)
         match request.prompt:
             case None:
                 return self._chat_prompt(request, info)
@@ -186,14 +186,20 @@ class Entry:
 
     def _chat_prompt(self, request: GenerateRequest, info: ModelInfo) -> tuple[str, ...]:
         template = self.template(info)
-        variables = thinking_variables(request.is_thinking, request.effort)
         prompt = template.render(
             request.messages,
             request.tools,
             continues_last=request.continues_last,
-            variables=variables | request.template_variables,
+            variables=variables_of(request, parser_name(self.model.parser, template.source)),
         )
         return prompt if told_of(request) else as_asked(prompt, request, template.source)
+
+    def _infill_prompt(self, request: GenerateRequest, info: ModelInfo) -> tuple[str | int, ...]:
+        """The prompt with a gap behind it, and the text behind the gap."""
+        pieces = self.template(info).text_pieces
+        prompt = request.prompt or ""
+        before = pieces(prompt) if isinstance(prompt, str) else prompt
+        return infill_prompt(before, pieces(request.suffix), info)
 
     def fingerprint(self, info: ModelInfo) -> str:
         """Of the model and the engine that answer; the file is looked at once."""
@@ -248,14 +254,6 @@ class Entry:
         if not self.is_resident and self.num_waiting:
             return "waiting"
         return self.process.state
-
-
-def _infill(request: GenerateRequest, info: ModelInfo) -> tuple[str | int, ...]:
-    """The prompt with a gap behind it, and the text behind the gap."""
-    safe = Neutraliser(info.control_tokens)
-    prompt = request.prompt or ""
-    before = safe.pieces(prompt) if isinstance(prompt, str) else prompt
-    return infill_prompt(before, safe.pieces(request.suffix), info)
 
 
 def accelerator_warnings(options: EngineOptions, info: ModelInfo) -> tuple[str, ...]:

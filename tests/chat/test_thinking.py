@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgellm.chat.parsers import choose_parser
-from edgellm.chat.template import CHATML, ChatTemplate, thinking_variables
-from edgellm.chat.thinking import ReasoningCount, as_asked, is_begun
+from edgellm.chat.parsers import choose_parser, find_format
+from edgellm.chat.template import CHATML, ChatTemplate
+from edgellm.chat.thinking import ReasoningCount, as_asked, is_begun, variables_of
 from edgellm.protocol import Delta
 from edgellm.types import Constraint, GenerateRequest, Message
 from tests.chat.templates import DEEPSEEK, HARMONY, QWEN3
@@ -16,7 +16,7 @@ JSON = Constraint("json_schema", "{}")
 
 
 def prompt_of(source: str, request: GenerateRequest) -> str:
-    variables = thinking_variables(request.is_thinking, request.effort)
+    variables = variables_of(request, find_format(source))
     prompt = ChatTemplate(source).render([USER], variables=variables)
     return "".join(as_asked(prompt, request, source))
 
@@ -25,6 +25,15 @@ def test_a_template_that_can_leave_it_out() -> None:
     off = prompt_of(QWEN3, GenerateRequest("m", is_thinking=False))
     assert off.endswith("<think>\n\n</think>\n\n")
     assert prompt_of(QWEN3, GenerateRequest("m")).endswith("<|im_start|>assistant\n")
+
+
+def test_gpt_oss_reasons_as_little_as_it_can() -> None:
+    source = "{{ reasoning_effort }}<|channel|>"
+    assert prompt_of(source, GenerateRequest("m", is_thinking=False)) == "low<|channel|>"
+    assert prompt_of(source, GenerateRequest("m")) == "<|channel|>"
+    variables = {"reasoning_effort": "medium"}
+    request = GenerateRequest("m", is_thinking=False, template_variables=variables)
+    assert prompt_of(source, request) == "medium<|channel|>"
 
 
 def test_a_template_that_always_begins_it() -> None:
