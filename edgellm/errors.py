@@ -7,7 +7,10 @@
     │   ├── ModelNotFound
     │   ├── NotStored           a response or an item of /v1/responses that is not kept
     │   ├── ModelBusy           it is answering, so it cannot be unloaded
+    │   ├── KeyRefused          no API key, or one that is not valid
     │   ├── AdminRefused        this client may not manage models
+    │   ├── HostRefused         it was asked for by a name that is not its own (DNS rebinding)
+    │   ├── OriginRefused       a web page of another site asks
     │   └── TemplateError       the model's chat template refused the messages
     ├── EngineError             the engine process (HTTP 5xx)
     │   ├── EngineLoadError     the model cannot be loaded; trying again will not help
@@ -37,6 +40,8 @@ One map turns these into HTTP answers (`api/errors.py`), one into exit codes (`c
 """
 
 from __future__ import annotations
+
+_MAX_SHOWN = 200  # characters of a name that came over the network
 
 
 class EdgellmError(Exception):
@@ -94,7 +99,7 @@ class ModelNotFound(RequestError):
         """`hint`: how to get it, where that is known."""
         there = f"Served here: {', '.join(known)}." if known else "No model is served."
         super().__init__(
-            f"The model '{name}' does not exist on this server.",
+            f"The model '{name[:_MAX_SHOWN]}' does not exist on this server.",
             f"{hint}. {there}" if hint else there,
         )
         self.name = name
@@ -124,8 +129,28 @@ class ModelBusy(RequestError):
         )
 
 
+class KeyRefused(RequestError):
+    """The server wants an API key, and the request has none, or not a valid one."""
+
+    def __init__(self, *, is_wrong: bool) -> None:
+        super().__init__(
+            "Incorrect API key provided." if is_wrong else "This server needs an API key.",
+            "Send it as `Authorization: Bearer KEY` (edgellm's own commands take it from "
+            "EDGELLM_API_KEY). `edgellm keys add NAME` on the server's device makes one.",
+        )
+
+
 class AdminRefused(RequestError):
-    """Models are managed from this device only, unless the server was told otherwise."""
+    """Models are managed from this device or with an admin's key, unless the server was told
+    otherwise."""
+
+
+class HostRefused(RequestError):
+    """The request's Host is no name of this device: a page may have had its own name lead here."""
+
+
+class OriginRefused(RequestError):
+    """A web page of another site would use the model of whoever looks at it."""
 
 
 class TemplateError(RequestError):
