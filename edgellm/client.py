@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from msgspec import Struct
 
 from edgellm.errors import EdgellmError, EngineBusy, EngineError, InvalidRequest, ServerUnreachable
 from edgellm.sse import SseDecoder
+from edgellm.trust import tls_context
 from edgellm.types import Message, ModelStatus, Timings, ToolCallDelta, UpgradeStatus, Usage
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
@@ -81,10 +83,12 @@ class EdgellmClient:
 
     Args:
         base_url: the server's root; a trailing ``/v1`` is accepted too.
+        trust: files of further authorities whose certificates are believed (https only).
         transport: replaces the network in tests.
 
     Every method raises ServerUnreachable, EngineError (the server could not do it) or
-    InvalidRequest (it refused the request), with the server's own message and hint.
+    InvalidRequest (it refused the request), with the server's own message and hint. A file of
+    `trust` that has no certificates is a ConfigError.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class EdgellmClient:
         base_url: str,
         api_key: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        trust: Iterable[Path] = (),
     ) -> None:
         self.base_url = base_url.rstrip("/").removesuffix("/v1")
         if not self.base_url.startswith(("http://", "https://")):
@@ -103,6 +108,8 @@ class EdgellmClient:
             # An idle connection that the server closes meanwhile would fail the next request.
             limits=httpx.Limits(max_keepalive_connections=0),
             transport=transport,
+            # Without https nothing is verified, and loading the authorities would take 20 ms.
+            verify=tls_context(trust) if self.base_url.startswith("https://") else False,
             trust_env=False,  # a proxy has no business between a device and itself
         )
 
@@ -222,6 +229,8 @@ class EdgellmClient:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if "[SSL" in str(error):
+                raise _tls_failure(self.base_url, str(error)) from error
             raise ServerUnreachable(
                 f"No server answers at {self.base_url}.",
                 "Start one with `edgellm serve`, or check the address and the port.",
@@ -232,8 +241,10 @@ class EdgellmClient:
             ) from error
         except httpx.TransportError as error:
             raise ServerUnreachable(
-                f"The connection to {self.base_url} broke: {str(error) or type(error).__name__}.",
-                "The server was stopped or the network failed. See its log, then try again.",
+                f"The connection to {self.base_url} broke: "
+                f"{str(error).rstrip('.') or type(error).__name__}.",
+                "The server was stopped, the network failed, or it speaks https and was asked in "
+                "http. See its log, then try again.",
             ) from error
 
     def _raise_for(self, status: int, content: bytes) -> None:
@@ -249,6 +260,18 @@ class EdgellmClient:
             f"The server at {self.base_url} is not edgellm.{what}",
             "Check the address and the port.",
         )
+
+
+def _tls_failure(url: str, reason: str) -> ServerUnreachable:
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        what = reason.partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+        return ServerUnreachable(
+            f"The certificate of {url} is not trusted: {what or reason}.",
+            "Name its authority's certificate, which the server gives at /ca.crt: --ca FILE.",
+        )
+    return ServerUnreachable(
+        f"There is no TLS with {url}: {reason}", "Does it speak http instead of https?"
+    )
 
 
 def _server_error(status: int, body: Mapping[str, Any], text: str) -> EdgellmError:
