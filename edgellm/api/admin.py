@@ -1,29 +1,22 @@
-"""Loading, unloading and pinning models over HTTP.
-
-There is no authentication yet, so only clients on this device may do it, unless the server was
-told otherwise. A browser on this device is such a client too, whatever page it shows: requests
-that a page of another site sends, or that came through a proxy, are refused.
-"""
+"""Loading, unloading and pinning models over HTTP: for an admin's key, or, where no key is needed,
+for clients on this device (`auth.py`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from fastapi import APIRouter, Request
 from msgspec import Struct
 from starlette.responses import Response
 
+from edgellm.api.auth import check_admin
 from edgellm.api.body import read_body, unless_disconnected
 from edgellm.api.validation import to_keep_alive
-from edgellm.errors import AdminRefused, InvalidRequest
+from edgellm.errors import InvalidRequest
 from edgellm.serving.router import Router
 from edgellm.types import ModelStatus
 
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 _MAX_BODY_BYTES = 64 * 1024
 
 Body = TypeVar("Body", bound=Struct)
@@ -48,7 +41,7 @@ def admin_routes(router: Router, *, is_open: bool = False) -> APIRouter:
     """The routes.
 
     Args:
-        is_open: whether clients on other devices may use them.
+        is_open: whether clients on other devices may use them without a key.
     """
     routes = APIRouter(prefix="/admin", tags=["admin"])
 
@@ -82,49 +75,9 @@ def admin_routes(router: Router, *, is_open: bool = False) -> APIRouter:
         return _model(router.pin(model_id, is_pinned=body.pin))
 
     def check(request: Request) -> None:
-        peer = request.client.host if request.client else ""
-        if not is_open:
-            check_is_local(peer, request.headers)
+        check_admin(request, is_open=is_open)
 
     return routes
-
-
-def check_is_local(peer: str, headers: Mapping[str, str]) -> None:
-    """Raises AdminRefused for a client that is not on this device, or not its own master.
-
-    A page of another site has that site's origin; one whose name was made to lead here (DNS
-    rebinding) has a host that is no address and no local name.
-    """
-    host = urlsplit("//" + headers.get("host", "")).hostname or ""
-    origin = headers.get("origin")
-    if not _is_loopback(peer) or any(name in headers for name in _FORWARDED):
-        raise AdminRefused(
-            "Models are managed from this device only.",
-            "Run the command there, or start the server with --admin-from anywhere.",
-        )
-    if not _is_local_name(host) or (origin and urlsplit(origin).netloc != headers.get("host")):
-        raise AdminRefused(
-            "Models are not managed by web pages of other sites.",
-            "Use edgellm ps, load and stop, or start the server with --admin-from anywhere.",
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
-
-
-def _is_local_name(host: str) -> bool:
-    """An address, or a name that no public DNS server answers for."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".localhost"))
-    return True
 
 
 async def _read(request: Request, kind: type[Body]) -> Body:

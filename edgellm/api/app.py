@@ -16,8 +16,10 @@ from edgellm.api.admin import admin_routes
 from edgellm.api.anthropic.errors import to_error
 from edgellm.api.anthropic.routes import anthropic_model_routes, anthropic_routes
 from edgellm.api.anthropic.schema import CountTokensBody, MessagesBody
+from edgellm.api.certificate import certificate_routes
 from edgellm.api.documented import body_schemas, document_errors
 from edgellm.api.errors import install_error_handlers
+from edgellm.api.guard import Access, Guard
 from edgellm.api.health import health_routes
 from edgellm.api.metrics import metrics_routes
 from edgellm.api.ollama import schema as ollama
@@ -25,6 +27,7 @@ from edgellm.api.ollama.output import error_body
 from edgellm.api.ollama.routes import ollama_routes
 from edgellm.api.openai.routes import openai_routes
 from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
+from edgellm.api.request_id import HEADER as REQUEST_ID_HEADER
 from edgellm.api.request_id import RequestIds
 from edgellm.api.requests_seen import count_requests
 from edgellm.api.responses.routes import responses_routes
@@ -68,8 +71,10 @@ def create_app(
     router: Router,
     *,
     cors_origins: tuple[str, ...] = (),
+    access: Access | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     is_admin_open: bool = False,
+    ca_certificate: bytes | None = None,
     upgrade: Callable[[], UpgradeStatus | None] = lambda: None,
     library: Library = NoLibrary(),  # noqa: B008  (it has no state)
     queue_limit: int = QUEUE_LIMIT,
@@ -79,8 +84,10 @@ def create_app(
 
     Args:
         cors_origins: web origins whose pages may call the API; "*" for any. None by default.
+        access: keys, and names of the server; by default nobody needs a key.
         max_body_bytes: a larger request body is a 413.
-        is_admin_open: whether clients on other devices may load and unload models.
+        is_admin_open: whether clients on other devices may load and unload models without a key.
+        ca_certificate: that clients must trust to trust this server; None = no local one.
         upgrade: how far the search for a better model than the built-in one is; None = none.
         library: where models are pulled to and deleted from.
         queue_limit: answers that may wait for each model; more are a 429.
@@ -91,13 +98,20 @@ def create_app(
     app.state.router = router
     install_error_handlers(app, SHAPES)
     desk = app.state.desk = Desk(router, queue_limit)
-    if cors_origins:
+    app.add_middleware(Guard, access=access or Access(), cors_origins=cors_origins)
+    if cors_origins:  # outside of the guard, so that a page can read why it was refused
         app.add_middleware(
-            CORSMiddleware, allow_origins=cors_origins, allow_methods=["*"], allow_headers=["*"]
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["Retry-After", REQUEST_ID_HEADER],
         )
     app.add_middleware(RequestIds)
     seen = count_requests(app)  # outside of all that may answer
+    app.add_middleware(TidyRequests)  # outermost: all others see what it makes of a request
     app.include_router(health_routes(router, upgrade))
+    app.include_router(certificate_routes(ca_certificate))
     app.include_router(anthropic_model_routes(router))  # before OpenAI's, which has these paths too
     app.include_router(anthropic_routes(router, max_body_bytes))
     app.include_router(openai_routes(router, max_body_bytes))
@@ -107,7 +121,4 @@ def create_app(
     app.include_router(stats_routes(desk, device))
     app.include_router(openai_routes(router, max_body_bytes, prefix=""))  # as llama-server's
     app.include_router(admin_routes(router, is_open=is_admin_open))
-    app.add_middleware(
-        TidyRequests
-    )  # last, so outermost: all others see what it makes of a request
     return app

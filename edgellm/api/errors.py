@@ -40,7 +40,9 @@ from edgellm.errors import (
     EngineError,
     EngineLoadError,
     FolderUnusable,
+    HostRefused,
     InvalidRequest,
+    KeyRefused,
     ModelBusy,
     ModelFileError,
     ModelInUse,
@@ -48,6 +50,7 @@ from edgellm.errors import (
     ModelNotFound,
     NotEnoughMemory,
     NotStored,
+    OriginRefused,
     PullCancelled,
     QueueFull,
     RemoteNotFound,
@@ -72,6 +75,23 @@ class BodyTooLarge(RequestError):
             f"The request body is larger than {max_bytes} bytes, the most that this server reads.",
             "Send a shorter prompt.",
         )
+
+
+class HeadTooLarge(RequestError):
+    """The request's line or headers are more than the server reads."""
+
+
+# What a request is refused for whatever it asks.
+_REFUSALS: Mapping[type[RequestError], tuple[int, str]] = MappingProxyType(
+    {
+        KeyRefused: (401, "invalid_api_key"),
+        AdminRefused: (403, "admin_refused"),
+        HostRefused: (403, "host_not_allowed"),
+        OriginRefused: (403, "origin_not_allowed"),
+        BodyTooLarge: (413, "request_too_large"),
+        HeadTooLarge: (431, "request_head_too_large"),
+    }
+)
 
 
 class ErrorAnswer(Struct, frozen=True):
@@ -99,11 +119,14 @@ class ErrorAnswer(Struct, frozen=True):
         return f"{self.message} {self.hint}" if self.hint else self.message
 
     def headers(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        if self.status == 401:
+            found["WWW-Authenticate"] = "Bearer"
         if self.is_final:
-            return {"x-should-retry": "false"}  # that OpenAI's and Anthropic's SDKs look for
-        if self.retry_seconds is None:
-            return {}
-        return {"Retry-After": str(max(1, math.ceil(self.retry_seconds)))}
+            found["x-should-retry"] = "false"  # that OpenAI's and Anthropic's SDKs look for
+        elif self.retry_seconds is not None:
+            found["Retry-After"] = str(max(1, math.ceil(self.retry_seconds)))
+        return found
 
 
 Shape: TypeAlias = Callable[[ErrorAnswer], dict[str, Any]]
@@ -151,10 +174,8 @@ def _describe_request_error(error: RequestError, input_param: str) -> ErrorAnswe
             status, code, param = 404, error.code, error.param
         case ModelBusy():
             status, code, param = 409, "model_in_use", "model"
-        case AdminRefused():
-            status, code = 403, "admin_refused"
-        case BodyTooLarge():
-            status, code = 413, "request_too_large"
+        case _ if type(error) in _REFUSALS:
+            status, code = _REFUSALS[type(error)]
     return ErrorAnswer(status, "invalid_request_error", code, error.message, error.hint, param)
 
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from edgellm import __version__
+from edgellm.api.auth import is_stranger
+from edgellm.api.replies import json_response
 from edgellm.serving.router import Router
 from edgellm.types import ModelStatus, UpgradeStatus
 
@@ -20,14 +22,17 @@ def health_routes(
     routes = APIRouter(tags=["edgellm"])
 
     @routes.get("/health")
-    async def health() -> Response:
+    async def health(request: Request) -> Response:
         """200 when the default model is ready or would be loaded by the next request, 503 with the
-        reason when it is not."""
+        reason when it is not. Where keys are needed, the reason and the models are told to those
+        only who have one."""
         status, body = to_health(router.statuses())
+        if is_stranger(request):
+            return json_response({"status": body["status"]}, status)
         found = upgrade()
         if found is not None:
             body["upgrade"] = msgspec.to_builtins(found) | {"percent": found.percent}
-        return Response(msgspec.json.encode(body), status, media_type="application/json")
+        return json_response(body, status)
 
     @routes.head("/", include_in_schema=False)
     async def is_there() -> Response:

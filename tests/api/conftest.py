@@ -178,10 +178,14 @@ def client(router: ScriptedRouter) -> InMemory:
 
 
 @contextmanager
-def serve(app: FastAPI) -> Iterator[str]:
-    """A real uvicorn on a free port, in a thread with its own loop. Gives the base URL."""
+def serve(app: FastAPI, **options: Any) -> Iterator[str]:
+    """A real uvicorn on a free port, in a thread with its own loop. Gives the base URL.
+
+    Args:
+        options: more of `uvicorn.Config`.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", **options))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
