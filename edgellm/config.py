@@ -21,10 +21,12 @@ from edgellm.types import FlashAttention, KVType, SwaCache
 from edgellm.units import DURATION, SIZE
 
 PREFIX = "EDGELLM_"
-# Variables that are read elsewhere: the folders, the settings file, the server that clients use.
+# Variables that are read elsewhere: the folders, the settings file, the server that clients use,
+# and the API key: clients send it, a server that is started with it wants it (`cli/access.py`).
 OTHER_VARIABLES = ("EDGELLM_HOME", "EDGELLM_CONFIG", "EDGELLM_SERVER", "EDGELLM_API_KEY")
 
 AdminFrom: TypeAlias = Literal["loopback", "anywhere"]
+TlsMode: TypeAlias = Literal["off", "auto"]
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 Words: TypeAlias = tuple[Annotated[str, Meta(min_length=1)], ...]
 Origins: TypeAlias = dict[str, str]
@@ -57,6 +59,12 @@ _MEANING = {
     "keep_alive": "a duration such as 5m or 1h30m, 0 for no time, or forever",
     "preload": "a list of names of models",
     "admin_from": "loopback or anywhere",
+    "require_key": "true or false",
+    "insecure_no_key": "true or false",
+    "allowed_hosts": "a list of names of this server, such as llm.example.com or *.example.com",
+    "tls": "off or auto",
+    "tls_cert": "the path of a certificate in PEM, or empty for none",
+    "tls_key": "the path of a private key in PEM, or empty where it is in the certificate's file",
     "yes": "true or false",
     "offline": "true or false",
     "force": "true or false",
@@ -93,6 +101,12 @@ class Settings(Struct, frozen=True):
     queue_limit: Annotated[int, Meta(ge=0, le=10_000)] = 64  # answers that wait for each model
     preload: Words = ()  # names of models to load at the start
     admin_from: AdminFrom = "loopback"  # who may load and unload models
+    require_key: bool = False  # requests need an API key even while there is none
+    insecure_no_key: bool = False  # listen on the network although there is no API key
+    allowed_hosts: Words = ()  # names of this server that are neither local nor addresses
+    tls: TlsMode = "off"  # auto: with a certificate of this device's own authority
+    tls_cert: str = ""  # a path; with it, TLS is on
+    tls_key: str = ""  # a path; empty = in the certificate's file
     yes: bool = False  # fetch what is needed without asking
     offline: bool = False  # ask no network for models
     force: bool = False  # take the model even if it does not fit
@@ -103,8 +117,9 @@ _FLAGS = {
     "model": "MODEL",
     "cors_origins": "--cors-origin",
     "models": "--model",
+    "allowed_hosts": "--allowed-host",
 }  # the others are named alike
-_LISTS = frozenset({"cors_origins", "alias", "models", "preload"})
+_LISTS = frozenset({"cors_origins", "alias", "models", "preload", "allowed_hosts"})
 
 
 def load_settings(

@@ -29,6 +29,7 @@ from edgellm.cli.session import (
     target,
     with_system,
 )
+from edgellm.cli.trust import CaFlag
 from edgellm.errors import EdgellmError, InvalidRequest
 from edgellm.types import Message
 
@@ -50,6 +51,7 @@ def chat(
         str | None,
         typer.Option(metavar="URL", help="A running server, e.g. http://127.0.0.1:8000."),
     ] = None,
+    ca: CaFlag = None,
     system: Annotated[str, typer.Option(metavar="TEXT", help="The system message.")] = "",
     temperature: Annotated[float | None, typer.Option(help="0 = always the likeliest.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="The longest answer, in tokens.")] = None,
@@ -59,7 +61,7 @@ def chat(
     force: ForceFlag = None,
 ) -> None:
     """Talk with a model. Text piped in is one question, as with `edgellm run`."""
-    where = target(server, model, FetchFlags(yes, offline, force))
+    where = target(server, model, FetchFlags(yes, offline, force), ca)
     sampling = SamplingFlags(temperature, max_tokens, seed)
     if sys.stdin is None or not sys.stdin.isatty():
         run_once(compose(None, sys.stdin), where, system, sampling, Format.human)

@@ -129,6 +129,13 @@ def check_builtin(path: str | None, size_bytes: int | None) -> Check:
     return Check("built-in model", "ok", f"{path}, {format_bytes(size_bytes)}")
 
 
+def check_keys(num_keys: int) -> Check:
+    """Whether clients need a key."""
+    if not num_keys:
+        return Check("API keys", "ok", "none: `serve` is for this device only")
+    return Check("API keys", "ok", f"{num_keys}, and every request needs one")
+
+
 def check_extra(extra: Extra, version: str | None) -> Check:
     """An optional package."""
     if version is None:

@@ -63,6 +63,7 @@ def examine() -> Report:
         checks.check_llama_cpp(native),
         checks.check_kernels(profile.cpu, native),
         _builtin(),
+        _keys(),
         *(checks.check_extra(extra, _version(extra)) for extra in EXTRAS),
     )
     is_ok = not any(check.is_required and check.status == "missing" for check in found)
@@ -94,6 +95,16 @@ def _builtin() -> Check:
         return checks.check_builtin(str(path), path.stat().st_size)
     except (EdgellmError, OSError):
         return checks.check_builtin(None, None)
+
+
+def _keys() -> Check:
+    from edgellm.cli.access import key_file
+    from edgellm.errors import ConfigError
+
+    try:
+        return checks.check_keys(len(key_file().read()))
+    except ConfigError as error:
+        return Check("API keys", "warn", error.message, error.hint)
 
 
 def _version(extra: Extra) -> str | None:

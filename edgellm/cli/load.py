@@ -11,6 +11,7 @@ import typer
 
 from edgellm.cli.admin import admin_client
 from edgellm.cli.output import Format, format_bytes, put_json, say
+from edgellm.cli.trust import CaFlag
 from edgellm.types import ModelStatus
 
 if TYPE_CHECKING:
@@ -33,10 +34,11 @@ def load(
         str | None,
         typer.Option(metavar="URL", help="A running server. [default: the one on this device]"),
     ] = None,
+    ca: CaFlag = None,
     output: Annotated[Format, typer.Option("--format", help="human or json.")] = Format.human,
 ) -> None:
     """Load a model on a running server, and wait until it is there."""
-    status = asyncio.run(_load(server, model, pin, keep_alive))
+    status = asyncio.run(_load(server, ca, model, pin, keep_alive))
     if output is Format.json:
         put_json(status)
         return
@@ -45,9 +47,9 @@ def load(
 
 
 async def _load(
-    server: str | None, model: str, pin: bool | None, keep_alive: str | None
+    server: str | None, ca: str | None, model: str, pin: bool | None, keep_alive: str | None
 ) -> ModelStatus:
-    async with admin_client(server) as client:
+    async with admin_client(server, ca) as client:
         telling = asyncio.create_task(_tell_progress(client, model))
         try:
             return await client.load_model(model, pin=pin, keep_alive=keep_alive)

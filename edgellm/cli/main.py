@@ -18,6 +18,7 @@ from edgellm.cli import (
     detect,
     doctor,
     du,
+    keys,
     list_models,
     load,
     plan,
@@ -83,6 +84,7 @@ app.command("du")(du.du)
 app.command("ps")(ps.ps)
 app.command("load")(load.load)
 app.command("stop")(stop.stop)
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

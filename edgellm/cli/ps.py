@@ -12,6 +12,7 @@ import typer
 from edgellm.cli.admin import admin_client
 from edgellm.cli.notes import upgrade_note
 from edgellm.cli.output import Format, format_bytes, put, put_json, say, table
+from edgellm.cli.trust import CaFlag
 from edgellm.errors import EdgellmError
 from edgellm.types import ModelStatus, UpgradeStatus
 
@@ -31,10 +32,11 @@ def ps(
         str | None,
         typer.Option(metavar="URL", help="A running server. [default: the one on this device]"),
     ] = None,
+    ca: CaFlag = None,
     output: Annotated[Format, typer.Option("--format", help="human or json.")] = Format.human,
 ) -> None:
     """Show the models that a server has loaded."""
-    found, speeds, upgrade = asyncio.run(_ask(server))
+    found, speeds, upgrade = asyncio.run(_ask(server, ca))
     models = [model for model in found if show_all or is_active(model)]
     if output is Format.json:
         put_json({"models": models, "speeds": speeds, "upgrade": upgrade})
@@ -47,9 +49,9 @@ def ps(
 
 
 async def _ask(
-    server: str | None,
+    server: str | None, ca: str | None
 ) -> tuple[tuple[ModelStatus, ...], tuple[ModelSpeed, ...], UpgradeStatus | None]:
-    async with admin_client(server) as client:
+    async with admin_client(server, ca) as client:
         models = await client.admin_models()
         speeds: tuple[ModelSpeed, ...] = ()
         with contextlib.suppress(EdgellmError):  # an older server tells none

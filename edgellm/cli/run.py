@@ -25,6 +25,7 @@ from edgellm.cli.session import (
     target,
     with_system,
 )
+from edgellm.cli.trust import CaFlag
 from edgellm.errors import ConfigError
 from edgellm.types import Message
 
@@ -38,6 +39,7 @@ def run(
         str | None,
         typer.Option(metavar="URL", help="A running server, e.g. http://127.0.0.1:8000."),
     ] = None,
+    ca: CaFlag = None,
     system: Annotated[str, typer.Option(metavar="TEXT", help="The system message.")] = "",
     temperature: Annotated[float | None, typer.Option(help="0 = always the likeliest.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="The longest answer, in tokens.")] = None,
@@ -50,7 +52,7 @@ def run(
     """Ask one question; the answer streams to stdout."""
     text = compose(prompt, sys.stdin)
     sampling = SamplingFlags(temperature, max_tokens, seed)
-    where = target(server, model, FetchFlags(yes, offline, force))
+    where = target(server, model, FetchFlags(yes, offline, force), ca)
     run_once(text, where, system, sampling, output)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +15,7 @@ from edgellm.cli.output import say
 if TYPE_CHECKING:
     import socket
 
+    from edgellm.cli.access import Door
     from edgellm.cli.serving import RunningServer
     from edgellm.config import Settings
     from edgellm.serving.resolver import ServedModel
@@ -154,8 +154,45 @@ def serve(
         str | None,
         typer.Option(
             metavar="WHERE",
-            help="Who may load and unload models: loopback or anywhere. [default: loopback]",
+            help="Who may load and unload models without a key: loopback or anywhere. "
+            "[default: loopback]",
         ),
+    ] = None,
+    require_key: Annotated[
+        bool | None,
+        typer.Option(
+            "--require-key/--no-require-key",
+            help="Ask for an API key even while there is none. [default: once there is one]",
+        ),
+    ] = None,
+    insecure_no_key: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure-no-key",
+            help="Listen on the network although there is no API key.",
+        ),
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A name of this server that is neither local nor an address, such as a proxy's. "
+            "Repeatable.",
+        ),
+    ] = None,
+    tls: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="auto: https, with a certificate of this device's own authority. [default: off]",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        str | None, typer.Option(metavar="FILE", help="https, with this certificate (PEM).")
+    ] = None,
+    tls_key: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Its private key. [default: in the same file]"),
     ] = None,
     yes: Annotated[
         bool | None,
@@ -212,6 +249,12 @@ def serve(
         "queue_limit": queue_limit,
         "preload": preload,
         "admin_from": admin_from,
+        "require_key": require_key,
+        "insecure_no_key": insecure_no_key,
+        "allowed_hosts": allowed_host,
+        "tls": tls,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
         "yes": yes,
         "offline": offline,
         "force": force,
@@ -224,40 +267,32 @@ def serve(
 
 
 def _serve(settings: Settings, started: float) -> None:
-    """The socket first, then the model: both fail before anything is loaded or fetched."""
+    """The door and the socket first, then the model: all fail before anything is loaded or
+    fetched."""
+    from edgellm.cli.access import open_door, say_who_may
     from edgellm.cli.fetch import model_to_serve
     from edgellm.cli.serving import bind
 
+    door = open_door(settings)
     with bind(settings.host, settings.port) as listener:
         model = model_to_serve(settings)
-        if not _is_loopback(settings.host):
-            say(
-                f"warning: listening on {settings.host} without authentication: "
-                "everyone who can reach this address can use the model."
-            )
-        asyncio.run(_serve_until_stopped(listener, settings, model, started))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        say_who_may(settings, door)
+        asyncio.run(_serve_until_stopped(listener, settings, model, door, started))
 
 
 async def _serve_until_stopped(
-    listener: socket.socket, settings: Settings, model: ServedModel, started: float
+    listener: socket.socket, settings: Settings, model: ServedModel, door: Door, started: float
 ) -> None:
     """Returns after a signal; raises EngineError when the model cannot be loaded."""
     from edgellm import __version__
     from edgellm.cli.serving import address_of, serving
     from edgellm.cli.settings import user_paths
 
-    url = address_of(listener)
+    url = address_of(listener, is_tls=door.tls is not None)
     say(f"edgellm {__version__} serving {model.id} on {url} (OpenAI base URL: {url}/v1)")
     say("loading…")
     prefixes = user_paths().cache / "prefixes" if settings.warm_boot else None
-    async with serving(listener, settings, model, prefixes) as server:
+    async with serving(listener, settings, model, prefixes, door=door) as server:
         _stop_on_signals(server)
         loading = asyncio.create_task(server.router.ready())
         try:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edgellm.assets import builtin_model
+from edgellm.cli.access import Door, keep_certificate, private_door
 from edgellm.cli.catalogue import user_catalog
 from edgellm.cli.library import LocalLibrary, local_library
 from edgellm.cli.memory import device_meter, device_status
@@ -158,11 +159,12 @@ def _bind_error(error: OSError, host: str, port: int) -> PortInUse | ConfigError
     return ConfigError(f"Cannot listen on {host}:{port}: {error.strerror}.")
 
 
-def address_of(listener: socket.socket) -> str:
+def address_of(listener: socket.socket, *, is_tls: bool = False) -> str:
     """`http://host:port` as a client on this device calls it."""
+    scheme = "https" if is_tls else "http"
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (not a binding)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def served_model(spec: str, aliases: tuple[str, ...] = ()) -> ServedModel:
@@ -186,12 +188,14 @@ async def serving(
     model: ServedModel,
     prefix_folder: Path | None = None,
     *,
+    door: Door | None = None,
     is_private: bool = False,
 ) -> AsyncIterator[RunningServer]:
     """Serve `model` on `listener` while the block runs. The model may still be loading inside.
 
     Args:
         prefix_folder: where computed prefixes are kept over restarts; None = nowhere.
+        door: who may use the server, and its certificate; None = a private one's.
         is_private: for one client, who asks for this model only.
 
     Raises:
@@ -215,12 +219,16 @@ async def serving(
         upgrade = _Background(settings, stored, models, router)
     library = local_library(settings, models, stored, router)
     try:
-        http = _http_server(router, settings, upgrade, library or NoLibrary())
+        door = door or private_door()
+        http = _http_server(router, settings, upgrade, library or NoLibrary(), door)
         task = asyncio.create_task(http.serve(sockets=[listener]))
-        server = RunningServer(address_of(listener), router, http, task, library)
+        url = address_of(listener, is_tls=door.tls is not None)
+        server = RunningServer(url, router, http, task, library)
+        renewing = asyncio.create_task(keep_certificate(door.tls, http.config))
         try:
             yield server
         finally:
+            renewing.cancel()
             if upgrade is not None:
                 await upgrade.aclose()
             await server.aclose()
@@ -352,7 +360,11 @@ async def local_server(settings: Settings, model: ServedModel) -> AsyncIterator[
 
 
 def _http_server(
-    router: Router, settings: Settings, upgrade: _Background | None, library: Library
+    router: Router,
+    settings: Settings,
+    upgrade: _Background | None,
+    library: Library,
+    door: Door,
 ) -> uvicorn.Server:
     """uvicorn without its own signal handling: the commands decide what Ctrl-C means.
 
@@ -361,16 +373,21 @@ def _http_server(
     import uvicorn
 
     from edgellm.api.app import create_app
+    from edgellm.api.connection import Limits, connection_class
+    from edgellm.api.guard import MAX_HEAD_BYTES, Access
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
             yield
 
+    tls = door.tls
     config = uvicorn.Config(
         create_app(
             router,
             cors_origins=settings.cors_origins,
+            access=Access(door.keys, door.allowed_hosts),
+            ca_certificate=tls.ca_pem if tls is not None else None,
             is_admin_open=settings.admin_from == "anywhere",
             upgrade=lambda: upgrade.status if upgrade is not None else None,
             library=library,
@@ -380,6 +397,10 @@ def _http_server(
         log_config=None,
         access_log=settings.log_level == "debug",
         lifespan="off",
+        http=connection_class(Limits()),
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        ssl_certfile=tls.certificate if tls is not None else None,
+        ssl_keyfile=tls.key if tls is not None else None,
         ws="none",
         server_header=False,
         backlog=_BACKLOG,

@@ -55,6 +55,7 @@ class Target(Struct, frozen=True):
     server: str = ""
     model: str = ""
     fetch: FetchFlags = FetchFlags()
+    ca: str | None = None  # a file: the authority that the server's certificate is from
     settings: Settings | None = None  # of the private server, once it is prepared
     served: ServedModel | None = None  # that it will load
 
@@ -86,10 +87,15 @@ class Answer(Struct):
     timings: Timings | None = None
 
 
-def target(server: str | None, model: str | None, fetch: FetchFlags | None = None) -> Target:
+def target(
+    server: str | None,
+    model: str | None,
+    fetch: FetchFlags | None = None,
+    ca: str | None = None,
+) -> Target:
     """The flags, else EDGELLM_SERVER."""
     url = server or os.environ.get("EDGELLM_SERVER", "")
-    return Target(url, model or "", fetch or FetchFlags())
+    return Target(url, model or "", fetch or FetchFlags(), ca)
 
 
 def prepare(where: Target) -> Target:
@@ -110,10 +116,12 @@ def prepare(where: Target) -> Target:
 @contextlib.asynccontextmanager
 async def connect(where: Target) -> AsyncIterator[EdgellmClient]:
     """A client of the server; a private one is started, and ended with the block."""
+    from edgellm.cli.trust import trusted
     from edgellm.client import EdgellmClient
 
     if where.server:
-        async with EdgellmClient(where.server, os.environ.get("EDGELLM_API_KEY")) as client:
+        key, trust = os.environ.get("EDGELLM_API_KEY"), trusted(where.ca)
+        async with EdgellmClient(where.server, key, trust=trust) as client:
             if not where.model and sys.stderr.isatty():
                 await _tell_of_upgrade(client)
             yield client

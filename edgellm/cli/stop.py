@@ -9,6 +9,7 @@ import typer
 
 from edgellm.cli.admin import admin_client
 from edgellm.cli.output import Format, put_json, say
+from edgellm.cli.trust import CaFlag
 from edgellm.types import ModelStatus
 
 
@@ -21,16 +22,17 @@ def stop(
         str | None,
         typer.Option(metavar="URL", help="A running server. [default: the one on this device]"),
     ] = None,
+    ca: CaFlag = None,
     output: Annotated[Format, typer.Option("--format", help="human or json.")] = Format.human,
 ) -> None:
     """Unload a model. The next request for it loads it again."""
-    status = asyncio.run(_stop(server, model, wait))
+    status = asyncio.run(_stop(server, ca, model, wait))
     if output is Format.json:
         put_json(status)
     else:
         say(f"{status.id} is unloaded")
 
 
-async def _stop(server: str | None, model: str, wait: bool) -> ModelStatus:
-    async with admin_client(server) as client:
+async def _stop(server: str | None, ca: str | None, model: str, wait: bool) -> ModelStatus:
+    async with admin_client(server, ca) as client:
         return await client.unload_model(model, wait=wait)

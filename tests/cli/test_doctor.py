@@ -30,7 +30,7 @@ def test_json_parses_and_covers_everything(cli: Cli) -> None:
     assert report["hardware"]["memory"]["total_bytes"] > 0
     assert found["llama.cpp"]["status"] == "ok"
     assert "llama-cpp-python 0.3" in found["llama.cpp"]["value"]
-    names = {"edgellm", "Python", "device", "CPU", "memory", "disk", "CPU kernels"}
+    names = {"edgellm", "Python", "device", "CPU", "memory", "disk", "CPU kernels", "API keys"}
     assert names | {"built-in model"} | {extra.name for extra in EXTRAS} == found.keys() - {
         "llama.cpp",
         "GPU",  # where there are some

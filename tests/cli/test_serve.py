@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from edgellm import __version__
-from edgellm.cli.serve import _is_loopback
 from edgellm.cli.serving import bind
 from tests.cli.conftest import PROGRAM, Cli
 
@@ -135,13 +134,25 @@ def test_an_unknown_variable_is_only_a_warning(cli: Cli) -> None:
     assert "There is no file" in done.stderr
 
 
-def test_an_open_address_is_warned_of(environment: dict[str, str], tiny_model: Path) -> None:
-    args = (str(tiny_model), "--host", "0.0.0.0", "--port", "0")
-    with _serving(environment, *args) as process:
+def test_an_open_address_needs_a_key_or_the_user_s_word(
+    cli: Cli, environment: dict[str, str], tiny_model: Path
+) -> None:
+    args = ("--host", "0.0.0.0", "--port", "0")
+    refused = cli("serve", "/no/such/model.gguf", *args)
+    assert refused.returncode == 2
+    assert "everyone who can reach 0.0.0.0 could use the models" in refused.stderr
+    assert "edgellm keys add NAME" in refused.stderr
+    with _serving(environment, str(tiny_model), *args, "--insecure-no-key") as process:
         lines = _lines_until(process, "loading")
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
-    assert lines[0].startswith("warning: listening on 0.0.0.0 without authentication")
+    assert lines[0].startswith("warning: listening on 0.0.0.0 without an API key")
+    cli("keys", "add", "me")
+    with _serving(environment, str(tiny_model), *args) as process:
+        lines = _lines_until(process, "loading")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert lines[0] == "requests need an API key (1 there; edgellm keys list)"
 
 
 def test_nothing_is_left_behind(environment: dict[str, str], tiny_model: Path) -> None:
@@ -157,20 +168,3 @@ def test_nothing_is_left_behind(environment: dict[str, str], tiny_model: Path) -
     for pid in engines:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
-
-
-@pytest.mark.parametrize(
-    ("host", "is_loopback"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.8.8", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("192.168.1.5", False),
-        ("pi.local", False),
-    ],
-)
-def test_loopback(host: str, is_loopback: bool) -> None:
-    assert _is_loopback(host) == is_loopback

@@ -1,6 +1,6 @@
 """Ollama's routes by which models come and go, and those that this server has no use for.
 
-Pulling and deleting is for administrators, as in `api/admin.py`.
+Pulling and deleting is for administrators (`api/auth.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from edgellm.api.admin import check_is_local
 from edgellm.api.body import read_body, unless_disconnected
 from edgellm.api.documented import documented
 from edgellm.api.ndjson import line_stream
@@ -31,16 +30,6 @@ _ELSEWHERE = {
     "/push": "This server publishes nothing.",
     "/blobs/{digest}": "Put a GGUF file into the models' folder, or pull it.",
 }
-
-
-def admin_check(*, is_open: bool) -> AdminCheck:
-    """Raises AdminRefused for a client that may not manage models."""
-
-    def check(request: Request) -> None:
-        if not is_open:
-            check_is_local(request.client.host if request.client else "", request.headers)
-
-    return check
 
 
 def library_routes(router: Router, library: Library, check: AdminCheck) -> APIRouter:

@@ -4,16 +4,18 @@ are pure and live beside this."""
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TypeVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from edgellm.api.auth import check_admin
 from edgellm.api.body import read_body
 from edgellm.api.documented import documented
 from edgellm.api.ollama.asked import Asked, reply
 from edgellm.api.ollama.embed_routes import embed_routes
-from edgellm.api.ollama.library_routes import admin_check, library_routes
+from edgellm.api.ollama.library_routes import library_routes
 from edgellm.api.ollama.model_routes import model_routes
 from edgellm.api.ollama.names import find
 from edgellm.api.ollama.request import chat_to_request, generate_to_request
@@ -35,7 +37,7 @@ def ollama_routes(
         is_admin_open: whether clients on other devices may pull and delete models.
     """
     routes = APIRouter(prefix="/api", tags=["Ollama"])
-    check = admin_check(is_open=is_admin_open)
+    check = partial(check_admin, is_open=is_admin_open)
 
     @routes.post("/chat", **documented(OllamaChatBody))
     async def chat(request: Request) -> Response:
