@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,6 +17,8 @@ import pytest
 from edgellm.api.app import create_app
 from edgellm.api.connection import Limits, connection_class
 from edgellm.api.guard import MAX_HEAD_BYTES
+from edgellm.security.certificates import make_ca, make_server
+from edgellm.security.names import names_of
 from edgellm.types import Started, TextDelta
 from tests.api.conftest import FINISHED, Hang, ScriptedRouter, serve, wait_until
 
@@ -30,9 +35,12 @@ def start(router: ScriptedRouter) -> Iterator[Start]:
         yield lambda limits: stack.enter_context(served(router, limits))
 
 
-def served(router: ScriptedRouter, limits: Limits) -> AbstractContextManager[str]:
+def served(
+    router: ScriptedRouter, limits: Limits, certificate: Path | None = None
+) -> AbstractContextManager[str]:
     return serve(
         create_app(router),
+        ssl_certfile=certificate,
         http=connection_class(limits),
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         timeout_graceful_shutdown=1,
@@ -240,3 +248,20 @@ def test_pipelined_requests_are_answered_in_turn(start: Start, router: ScriptedR
         while got.count(b'"finish_reason"') < 3:
             got += client.recv(65536)
     assert len(router.requests) == 3
+
+
+def test_the_same_limits_under_tls(router: ScriptedRouter, tmp_path: Path) -> None:
+    ca = make_ca("test", ("localhost",), datetime.now(UTC))
+    certificate = tmp_path / "server.pem"
+    certificate.write_bytes(make_server(ca, names_of("", ()), datetime.now(UTC)).pem)
+    context = ssl.create_default_context(cadata=ca.certificate_pem.decode())
+    router.script = lambda _r, _i: [Started(1), *[TextDelta("x" * 10_000)] * 1_000, Hang()]
+    limits = Limits(head_seconds=0.3, stalled_seconds=0.5)
+    with served(router, limits, certificate) as url:
+        with context.wrap_socket(connect(url), server_hostname="127.0.0.1") as client:
+            client.sendall(b"GET / HTTP/1.1\r\nX-Slow")
+            assert client.recv(65536).startswith(b"HTTP/1.1 408")
+        with context.wrap_socket(connect(url), server_hostname="127.0.0.1") as client:
+            client.sendall(post(STREAM))
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+            wait_until(lambda: router.closed == [0])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -74,3 +76,33 @@ def test_a_renewed_file_is_taken_and_a_broken_one_is_not(tmp_path: Path, pair: P
     os.utime(both, ns=(1, 1))
     assert tls.refresh(context)
     assert not tls.refresh(context)
+
+
+def shown(context: ssl.SSLContext) -> bytes | None:
+    """The certificate that a new connection to a server with this context is shown."""
+    one, other = socket.socketpair()
+    thread = threading.Thread(target=lambda: context.wrap_socket(other, server_side=True).close())
+    thread.start()
+    blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
+    with blind.wrap_socket(one) as client:
+        found = client.getpeercert(binary_form=True)
+        client.recv(1)
+    thread.join()
+    return found
+
+
+def test_the_next_connection_has_the_new_certificate(tmp_path: Path, pair: Pair) -> None:
+    both, new = tmp_path / "both.pem", make_ca("new", (), NOW)
+    both.write_bytes(pair.pem)
+    tls = Tls(lambda: (both, both))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    assert shown(context) == pair.certificate.public_bytes(to.Encoding.DER)
+    both.write_bytes(new.pem)
+    assert tls.refresh(context)
+    assert shown(context) == new.certificate.public_bytes(to.Encoding.DER)
+    both.write_bytes(b"broken")
+    with pytest.raises(ConfigError):
+        tls.refresh(context)
+    assert shown(context) == new.certificate.public_bytes(to.Encoding.DER)
