@@ -16,6 +16,10 @@ MADE: dict[type[EdgellmError], EdgellmError] = {
     errors.ModelBusy: errors.ModelBusy("pocket", 2),
     errors.ModelLoading: errors.ModelLoading("pocket", 2.5),
     errors.PortInUse: errors.PortInUse("127.0.0.1", 8000),
+    errors.NotStored: errors.NotStored("The response 'x'", "id", "response_not_found"),
+    errors.KeyRefused: errors.KeyRefused(is_wrong=True),
+    errors.QueueFull: errors.QueueFull(64, 2.0),
+    errors.DeadlineExceeded: errors.DeadlineExceeded(1.0),
     BodyTooLarge: BodyTooLarge(1000),
 }
 GENERAL = {"server_error", "invalid_request", "engine_error", "store_error"}

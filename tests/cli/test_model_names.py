@@ -177,14 +177,15 @@ def test_in_the_field_of_a_body(client: InMemory, names: list[str], opened: list
 def test_in_the_path_of_a_url(client: InMemory, names: list[str], opened: list[str]) -> None:
     for url in URLS:
         method = "GET" if url.startswith("/v1") else "POST"
-        for name in (each[:20_000] for each in names):  # httpx makes no longer URLs
+        named = [each[:20_000] for each in names if each.strip("/")]  # without it: the list
+        for name in named:  # httpx makes no longer URLs
             spelled = quote(name, safe="")  # or httpx would follow the dots by itself
             assert_refused(client.request(method, url.format(spelled)), url, name)
     assert_untouched(opened)
 
 
 def assert_refused(response: httpx.Response, where: str, name: str) -> None:
-    assert response.status_code in (400, 404, 431), (where, name[:50], response.text[:300])
+    assert response.status_code in (400, 404, 413, 431), (where, name[:50], response.text[:300])
     assert len(response.content) < 2_000, where
     assert "error" in response.json(), where
 

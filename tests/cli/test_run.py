@@ -61,7 +61,12 @@ def test_json_is_one_object(cli: Cli, server: FakeServer) -> None:
         "text": "Hello wörld",
         "reasoning": "Hm.",
         "finish_reason": "stop",
-        "usage": {"prompt_tokens": 7, "completion_tokens": 3, "cached_tokens": 2},
+        "usage": {
+            "prompt_tokens": 7,
+            "completion_tokens": 3,
+            "cached_tokens": 2,
+            "reasoning_tokens": 0,
+        },
         "timings": {"queue_seconds": 0.0, "prefill_seconds": 0.5, "decode_seconds": 0.25},
     }
 

@@ -70,7 +70,8 @@ def test_the_servers_count_is_the_engines() -> None:
             entry.process.ask = refuse  # type: ignore[method-assign]
             assert [await router.count_tokens(each) for each in requests] == before
             events = [event async for event in router.generate(requests[0])]
-            assert events[0] == Started(before[0])
+            assert isinstance(events[0], Started)
+            assert events[0].prompt_tokens == before[0]
             assert await router.count_tokens(GenerateRequest("", prompt=(5, 6, 7))) == 3
 
     run(test())

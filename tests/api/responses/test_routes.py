@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
 
 from edgellm.api.app import create_app
+from edgellm.api.guard import Access
 from edgellm.errors import ContextLengthExceeded, EngineCrashed
+from edgellm.security.key_ring import KeyRing
+from edgellm.security.keys import KeyFile
 from edgellm.types import Message, Started, TextDelta
 from tests.api.conftest import HELLO, Hang, InMemory, ScriptedRouter, wait_until
 
@@ -143,31 +146,20 @@ def test_counting_makes_no_response(client: InMemory, router: ScriptedRouter) ->
     assert len(router.requests) == 1
 
 
-def add_keys(app: FastAPI) -> None:
-    """Stands in for the check of keys: the header `X-Key` is the name of the key."""
-
-    @app.middleware("http")
-    async def name_key(request: Request, call_next: Any) -> Any:
-        request.state.key_name = request.headers.get("x-key", "")
-        return await call_next(request)
-
-
-def test_keys_do_not_see_each_other(router: ScriptedRouter) -> None:
-    app = create_app(router)
-    add_keys(app)
-    client = InMemory(app)
-    ann, bob = {"X-Key": "ann"}, {"X-Key": "bob"}
+def test_keys_do_not_see_each_other(router: ScriptedRouter, tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    client = InMemory(create_app(router, access=Access(KeyRing(file))))
+    ann, bob = ({"x-api-key": file.add(name, "user", 0)} for name in ("ann", "bob"))
     made = client.post("/v1/responses", {"input": "secret"}, headers=ann).json()
     url = f"/v1/responses/{made['id']}"
-    for headers in (bob, {}):
-        assert client.get(url, headers=headers).status_code == 404
-        assert client.get(f"{url}/input_items", headers=headers).status_code == 404
-        assert client.request("DELETE", url, headers=headers).status_code == 404
-        for body in (
-            {"input": "x", "previous_response_id": made["id"]},
-            {"input": [{"type": "item_reference", "id": made["output"][0]["id"]}]},
-        ):
-            assert client.post("/v1/responses", body, headers=headers).status_code == 404
+    assert client.get(url, headers=bob).status_code == 404
+    assert client.get(f"{url}/input_items", headers=bob).status_code == 404
+    assert client.request("DELETE", url, headers=bob).status_code == 404
+    for body in (
+        {"input": "x", "previous_response_id": made["id"]},
+        {"input": [{"type": "item_reference", "id": made["output"][0]["id"]}]},
+    ):
+        assert client.post("/v1/responses", body, headers=bob).status_code == 404
     assert client.get(url, headers=ann).json() == made
 
 
