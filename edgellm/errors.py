@@ -79,15 +79,27 @@ class InvalidRequest(RequestError):
 
 
 class ContextLengthExceeded(RequestError):
-    """The prompt has more tokens than one sequence may hold."""
+    """The prompt has more tokens than one sequence may hold.
 
-    def __init__(self, num_prompt_tokens: int, context: int, *, message: str = "") -> None:
+    Args:
+        param: the JSON path of the field that is too long, where there are several.
+    """
+
+    def __init__(
+        self,
+        num_prompt_tokens: int,
+        context: int,
+        *,
+        message: str = "",
+        param: str | None = None,
+    ) -> None:
         super().__init__(
             message
             or f"This model's maximum context length is {context} tokens, but the prompt has "
             f"{num_prompt_tokens} tokens.",
             "Shorten the prompt, or start the server with a larger --context.",
         )
+        self.param = param
         self.num_prompt_tokens = num_prompt_tokens
         self.context = context
 

@@ -17,10 +17,12 @@ from msgspec import Struct
 
 from edgellm.errors import EngineCrashed
 from edgellm.types import (
+    Capability,
     Constraint,
     EngineOptions,
     EngineStats,
     FinishReason,
+    Pooling,
     Sampling,
     Timings,
     TokenLogprob,
@@ -81,6 +83,26 @@ class Detokenize(Struct, frozen=True, tag="detokenize"):
     tokens: tuple[int, ...]
 
 
+class Embed(Struct, frozen=True, tag="embed"):
+    """Answered by `Vectors`, or `Failed`. Texts get what the model wants around them; token ids are
+    taken as they are."""
+
+    id: int
+    inputs: tuple[str | tuple[int, ...], ...]
+    must_truncate: bool = False
+    pooling: Pooling | None = None  # None = the model's own
+    is_normalized: bool = True
+    dimensions: int | None = None
+
+
+class Rank(Struct, frozen=True, tag="rank"):
+    """Answered by `Ranks`, or `Failed`."""
+
+    id: int
+    query: str
+    documents: tuple[str, ...]
+
+
 class Cancel(Struct, frozen=True, tag="cancel"):
     """Nobody waits for this id any more. No answer follows, and an unknown id is no error. What
     is answered by one frame may be answered all the same."""
@@ -118,6 +140,8 @@ class ModelInfo(Struct, frozen=True):
     sampling: Sampling = Sampling()  # the model's own defaults
     engine: str = ""  # runtime and version
     gpu_layers: int = 0  # that an accelerator computes
+    capabilities: tuple[Capability, ...] = ("completion",)
+    embedding_width: int = 0  # values of a vector
     buffer_bytes: int = 0  # of main memory for weights, KV cache and computing; 0 = not known
     fim_prefix: int | None = None  # the tokens before the texts around a gap; None = there is none
     fim_suffix: int | None = None
@@ -175,6 +199,23 @@ class Texts(Struct, frozen=True, tag="texts"):
     texts: tuple[bytes, ...]
 
 
+class Vectors(Struct, frozen=True, tag="vectors"):
+    """`data`: little-endian float32, the vectors one behind the other, each `width` long."""
+
+    id: int
+    width: int
+    data: bytes
+    num_prompt_tokens: int
+
+
+class Ranks(Struct, frozen=True, tag="ranks"):
+    """A score for each document, in order."""
+
+    id: int
+    scores: tuple[float, ...]
+    num_prompt_tokens: int
+
+
 class Failed(Struct, frozen=True, tag="failed"):
     """This id, or with None the engine itself, cannot go on."""
 
@@ -182,7 +223,7 @@ class Failed(Struct, frozen=True, tag="failed"):
     kind: FailureKind
     message: str
     hint: str = ""
-    param: str = "prompt"  # with kind "invalid_request"
+    param: str = "prompt"  # with kind "invalid_request", and "context_length" of an embedding
     num_prompt_tokens: int = 0  # with kind "context_length"
     context: int = 0
 
@@ -193,8 +234,8 @@ class Stats(Struct, frozen=True, tag="stats"):
     stats: EngineStats
 
 
-Question: TypeAlias = Tokenize | Detokenize  # answered by one frame
-Reply: TypeAlias = Tokens | Texts
+Question: TypeAlias = Tokenize | Detokenize | Embed | Rank  # answered by one frame
+Reply: TypeAlias = Tokens | Texts | Vectors | Ranks
 ToEngine: TypeAlias = Load | Generate | Question | Cancel | Shutdown
 FromEngine: TypeAlias = Progress | Ready | Accepted | Delta | Done | Reply | Failed | Stats
 

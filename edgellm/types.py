@@ -17,6 +17,8 @@ KVType: TypeAlias = Literal["f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1"
 ConstraintKind: TypeAlias = Literal["json_schema", "regex", "grammar"]
 FlashAttention: TypeAlias = Literal["auto", "on", "off"]
 SwaCache: TypeAlias = Literal["full", "window"]
+Pooling: TypeAlias = Literal["mean", "cls", "last"]  # of tokens' vectors to a text's
+Capability: TypeAlias = Literal["completion", "embedding", "rerank"]
 EngineState: TypeAlias = Literal["stopped", "starting", "ready", "draining", "crashed"]
 # "waiting": requests want the model, and there is no room in memory yet.
 ModelState: TypeAlias = EngineState | Literal["waiting"]
@@ -180,19 +182,24 @@ class Finished(Struct, frozen=True):
 class EmbedRequest(Struct, frozen=True):
     """Texts (or token ids) to embed, in order.
 
-    `must_truncate`: a text that is too long loses its end; otherwise it is an error.
+    `must_truncate`: a text that is too long loses its end; otherwise it is an error. What a model
+    wants in front of a text ("query: ") is the client's to write.
     """
 
     model: str
     inputs: tuple[str | tuple[int, ...], ...]
     must_truncate: bool = False
+    pooling: Pooling | None = None  # None = the model's own; a chat model's is the mean
+    is_normalized: bool = True  # to unit length
+    dimensions: int | None = None  # the first ones only, for models that are trained for it
     client: str = ""
     may_wait: bool = True
     keep_alive_seconds: float | None = None
 
 
 class Embeddings(Struct, frozen=True):
-    """One unit-length vector for each input, in order; `prompt_tokens` of all together."""
+    """One vector for each input, in order, of unit length unless asked otherwise;
+    `prompt_tokens` of all together."""
 
     vectors: tuple[tuple[float, ...], ...]
     prompt_tokens: int
@@ -209,7 +216,8 @@ class RerankRequest(Struct, frozen=True):
 
 
 class Scores(Struct, frozen=True):
-    """One score for each document, in order; higher is better."""
+    """One score for each document, in order; higher is better. A reranker's go from 0 to 1;
+    a model that is made for embeddings has the cosine of query and document, -1 to 1."""
 
     scores: tuple[float, ...]
     prompt_tokens: int
@@ -283,6 +291,7 @@ class ModelStatus(Struct, frozen=True):
     progress: float = 0.0  # of the load, 0..1
     context: int | None = None  # tokens of one sequence; None until it was loaded once
     parallel: int | None = None  # sequences at a time
+    capabilities: tuple[Capability, ...] = ()  # empty until it was loaded once
     description: str = ""  # e.g. "llama 7B Q4_K - Medium"
     size_bytes: int | None = None
     num_restarts: int = 0

@@ -165,7 +165,7 @@ def _describe_request_error(error: RequestError, input_param: str) -> ErrorAnswe
                 400, "invalid_request_error", error.code, error.message, error.hint, error.param
             )
         case ContextLengthExceeded():
-            code, param = "context_length_exceeded", input_param
+            code, param = "context_length_exceeded", error.param or input_param
         case TemplateError():
             code, param = "template_error", input_param
         case ModelNotFound():

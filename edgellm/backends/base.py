@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from msgspec import Struct
 
 from edgellm.protocol import ModelInfo
-from edgellm.types import Constraint, Sampling, TokenLogprob
+from edgellm.types import Constraint, Pooling, Sampling, TokenLogprob
 
 State: TypeAlias = memoryview  # bytes: what a slot holds
 ProgressCallback: TypeAlias = Callable[[float], None]
@@ -57,6 +57,69 @@ class Sampled(NamedTuple):
     failure: str = ""
 
 
+class EmbedLimits(Struct, frozen=True):
+    """How texts are embedded."""
+
+    context: int  # tokens of one text
+    num_slots: int  # texts at a time
+    num_cells: int  # tokens of all texts that are not finished
+    batch_tokens: int  # that a step should take: more cost memory, and keep others waiting
+    is_causal: bool  # attention looks back only, so a text may come in pieces
+    pooling: Pooling  # the model's own
+
+    @property
+    def most_tokens(self) -> int:
+        """That a step can take: a text that cannot be cut may be longer than a batch."""
+        return self.batch_tokens if self.is_causal else max(self.batch_tokens, self.context)
+
+
+class Piece(NamedTuple):
+    """Tokens of the text in `slot`, from position `start` on; at least one."""
+
+    slot: int
+    start: int
+    tokens: Sequence[int]
+
+
+class TextEnds(Struct, frozen=True):
+    """How the model wants texts to begin and end; None = with nothing."""
+
+    begin: int | None = None  # in front of a pair of texts
+    separator: int | None = None  # between its two
+    end: int | None = None  # behind each of them
+    tail: int | None = None  # behind a text alone
+    template: str | None = None  # of a pair: has "{query}" and "{document}"
+
+
+class Embedder(Protocol):
+    """Computes texts' vectors, or a reranker's scores. Never while the backend steps.
+
+    `begin` a slot, `feed` it the whole text, then `finish` it (or `score`).
+    """
+
+    @property
+    def limits(self) -> EmbedLimits: ...
+
+    def begin(self, slot: int, pooling: Pooling) -> None: ...
+
+    def feed(self, pieces: Sequence[Piece]) -> None:
+        """At most `limits.most_tokens` of all pieces together. Raises EngineError."""
+
+    def finish(
+        self, slot: int, *, is_normalized: bool = True, dimensions: int | None = None
+    ) -> bytes:
+        """The text's vector as little-endian float32."""
+
+    def score(self, slot: int) -> float:
+        """A reranker's judgement of a pair, 0 to 1."""
+
+    def drop(self, slot: int) -> None:
+        """Forget a text."""
+
+    def close(self) -> None:
+        """Free everything."""
+
+
 class Vocabulary(Struct, frozen=True):
     """What two models must have in common for the tokens of one to mean the same to the other."""
 
@@ -83,7 +146,7 @@ class BadConstraint(Exception):
 
 
 class TokenBackend(Protocol):
-    """A runtime whose tokens we schedule. One thread at a time, except for `tokenize`."""
+    """A runtime whose tokens we schedule. One thread at a time, but for what is thread-safe."""
 
     @property
     def model(self) -> ModelInfo: ...
@@ -170,6 +233,16 @@ class TokenBackend(Protocol):
 
     def set_state(self, slot: int, state: State) -> bool:
         """Fill an empty slot; False if the state does not fit this context."""
+
+    @property
+    def embed_limits(self) -> EmbedLimits:
+        """What `embedder` will have."""
+
+    @property
+    def text_ends(self) -> TextEnds: ...
+
+    def embedder(self) -> Embedder:
+        """Made at the first call, which takes a moment and memory. Raises EngineLoadError."""
 
     @property
     def threads(self) -> tuple[int, int]:

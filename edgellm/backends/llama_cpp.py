@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import sys
-from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,16 +17,30 @@ from typing import Any
 import numpy as np
 
 from edgellm.backends.base import (
+    EmbedLimits,
     Limits,
     OutOfMemory,
     ProgressCallback,
     Sampled,
     State,
+    TextEnds,
     Vocabulary,
     Work,
 )
 from edgellm.backends.grammar import Grammars, llama_tokenizer
-from edgellm.backends.llama_limits import can_cut, choose_limits
+from edgellm.backends.llama_embed import (
+    POOLINGS,
+    SOFTMAX_ARCHITECTURES,
+    LlamaEmbedder,
+    text_ends,
+)
+from edgellm.backends.llama_limits import (
+    can_cut,
+    capabilities,
+    choose_embed_limits,
+    choose_limits,
+)
+from edgellm.backends.llama_log import NativeLog
 from edgellm.backends.llama_sampler import SamplerChain
 from edgellm.backends.threads import usable_threads
 from edgellm.errors import EngineError, EngineLoadError
@@ -55,51 +67,7 @@ GGML_TYPES: dict[KVType, int] = {
     "bf16": 30,
 }
 FLASH_ATTENTION: dict[FlashAttention, int] = {"auto": -1, "off": 0, "on": 1}
-_WARNING_LEVEL, _ERROR_LEVEL, _CONTINUED = 3, 4, 5  # of ggml_log_level; 5: the line goes on
-_BUFFER = re.compile(r"(\S+) +\S+ buffer size = +([\d.]+) MiB")  # of weights, KV cache, computing
-_OFFLOADED = re.compile(r"offloaded (\d+)/\d+ layers to GPU")
 _DECODE_FAILURES = {1: "no room in the KV cache", 2: "aborted", -1: "invalid batch"}
-
-
-class NativeLog:
-    """Sends llama.cpp's log to stderr, and keeps the newest error lines for our own messages.
-
-    Of a healthy start llama.cpp tells 200 lines. They are dropped unless the log level is debug:
-    the last lines on stderr are what the server quotes when the engine dies.
-    """
-
-    def __init__(self, lib: Any) -> None:
-        self.errors: deque[str] = deque(maxlen=5)
-        self.gpu_layers = 0
-        self.buffer_bytes = 0  # of main memory, as llama.cpp told of each when it made it
-        self._lib = lib
-        self._least = 0 if os.environ.get("EDGELLM_LOG_LEVEL") == "debug" else _WARNING_LEVEL
-        self._level = 0
-        self._callback = lib.llama_log_callback(self._write)  # must outlive the library's use
-        lib.llama_log_set(self._callback, None)
-
-    def close(self) -> None:
-        """Give the log back to llama.cpp, which would call what is no longer there."""
-        self._lib.llama_log_set(self._lib.llama_log_callback(), None)
-
-    def _write(self, level: int, text: bytes, _user_data: object) -> None:
-        line = text.decode("utf-8", "replace")
-        self._level = level if level != _CONTINUED else self._level
-        if self._level >= self._least:
-            sys.stderr.write(line)
-        self._note_memory(line)
-        if level == _ERROR_LEVEL and line.strip():
-            self.errors.append(line.strip())
-
-    def _note_memory(self, line: str) -> None:
-        if (buffer := _BUFFER.search(line)) and ("CPU" in buffer[1] or "Host" in buffer[1]):
-            self.buffer_bytes += int(float(buffer[2]) * 1024 * 1024)
-        elif offloaded := _OFFLOADED.search(line):
-            self.gpu_layers = int(offloaded[1])
-
-    def reason(self) -> str:
-        """The cause of a failure, as llama.cpp told it: its first error of the newest few."""
-        return self.errors[0].split(": ", 1)[-1] if self.errors else "llama.cpp gave no reason"
 
 
 class LlamaCppBackend:
@@ -113,9 +81,20 @@ class LlamaCppBackend:
         self._num_vocab: int = lib.llama_vocab_n_tokens(self._vocab)
         self._pieces: dict[int, bytes] = {}
         self._samplers: dict[int, SamplerChain] = {}
+        self._options = options
         self._limits = self._choose_limits(options)
-        self._context = self._create_context(options)
-        self._memory = lib.llama_get_memory(self._context)
+        self._architecture = self._metadata("general.architecture") or ""
+        self._is_causal = self._metadata(f"{self._architecture}.attention.causal") != "false"
+        self._pooling = int(self._metadata(f"{self._architecture}.pooling_type") or 0)
+        self._capabilities = capabilities(self._pooling, is_causal=self._is_causal)
+        self._embed_limits = self._choose_embed_limits(options)
+        self._embedder: LlamaEmbedder | None = None
+        self._context: Any = None
+        if self.can_write:
+            self._context = self._create_context(options)
+            self._memory = lib.llama_get_memory(self._context)
+        else:  # all that it is for, so what is wrong with it shows now
+            self.embedder()
         batch_tokens = self._limits.batch_tokens
         self._batch = lib.llama_batch_init(batch_tokens, 0, 1)
         self._token_view = np.ctypeslib.as_array(self._batch.token, (batch_tokens,))
@@ -144,7 +123,8 @@ class LlamaCppBackend:
         log = NativeLog(lib)
         try:
             model = cls._load_model(lib, log, path, on_progress, options)
-            return cls(lib, log, model, options)._checked(path)
+            _check_kind(lib, model, path)
+            return cls(lib, log, model, options)
         except BaseException:
             log.close()
             raise
@@ -172,16 +152,9 @@ class LlamaCppBackend:
             )
         return model
 
-    def _checked(self, path: str) -> LlamaCppBackend:
-        """Refuse what loads but cannot write: encoders and embedding models."""
-        is_causal = self._metadata(f"{self._info.architecture}.attention.causal") != "false"
-        if self._lib.llama_model_has_encoder(self._model) or not is_causal:
-            raise EngineLoadError(
-                f"{Path(path).name} is an encoder or embedding model "
-                f"({self._info.architecture}): it cannot write text.",
-                "Choose a model that is made for chat or completion.",
-            )
-        return self
+    @property
+    def can_write(self) -> bool:
+        return "completion" in self._capabilities
 
     @property
     def model(self) -> ModelInfo:
@@ -382,18 +355,45 @@ class LlamaCppBackend:
         return False
 
     @property
+    def embed_limits(self) -> EmbedLimits:
+        return self._embed_limits
+
+    @property
+    def text_ends(self) -> TextEnds:
+        return text_ends(self._lib, self._vocab, self._model)
+
+    def embedder(self) -> LlamaEmbedder:
+        if self._embedder is None:
+            self._embedder = LlamaEmbedder(
+                self._lib,
+                self._model,
+                self._embed_limits,
+                self._context_params(self._options),
+                is_ranker="rerank" in self._capabilities,
+                has_probabilities=self._architecture in SOFTMAX_ARCHITECTURES,
+            )
+        return self._embedder
+
+    @property
     def threads(self) -> tuple[int, int]:
         lib = self._lib
+        if self._context is None:
+            params = self._context_params(self._options)
+            return params.n_threads, params.n_threads_batch
         return lib.llama_n_threads(self._context), lib.llama_n_threads_batch(self._context)
 
     def set_threads(self, threads: int, threads_batch: int) -> None:
-        self._lib.llama_set_n_threads(self._context, threads, threads_batch)
+        if self._context is not None:
+            self._lib.llama_set_n_threads(self._context, threads, threads_batch)
 
     def close(self) -> None:
         for sampler in list(self._samplers):
             self.remove_sampler(sampler)
         self._lib.llama_batch_free(self._batch)
-        self._lib.llama_free(self._context)
+        if self._embedder is not None:
+            self._embedder.close()
+        if self._context is not None:
+            self._lib.llama_free(self._context)
         self._lib.llama_model_free(self._model)
         self._log.close()
 
@@ -410,20 +410,37 @@ class LlamaCppBackend:
             most_slots=lib.llama_max_parallel_sequences(),
         )
 
-    def _create_context(self, options: EngineOptions) -> Any:
+    def _choose_embed_limits(self, options: EngineOptions) -> EmbedLimits:
+        lib, model = self._lib, self._model
+        return choose_embed_limits(
+            options,
+            lib.llama_model_n_ctx_train(model),
+            self._num_vocab,
+            POOLINGS.get(self._pooling, "mean"),
+            is_causal=self._is_causal,
+            is_chat=self.can_write,
+            is_recurrent=lib.llama_model_is_recurrent(model) or lib.llama_model_is_hybrid(model),
+        )
+
+    def _context_params(self, options: EngineOptions) -> Any:
+        """What all contexts of this model have in common."""
         is_tiny = self._lib.llama_model_n_params(self._model) < TINY_PARAMS
         threads = options.threads or (1 if is_tiny else usable_threads())
         params = self._lib.llama_context_default_params()
+        params.n_threads = threads
+        params.n_threads_batch = options.threads_batch or threads
+        params.type_k = params.type_v = GGML_TYPES[options.kv_type]
+        params.flash_attn_type = FLASH_ATTENTION[options.flash_attention]
+        return params
+
+    def _create_context(self, options: EngineOptions) -> Any:
+        params = self._context_params(options)
         params.n_ctx = self._limits.num_cells
         params.n_batch = params.n_ubatch = self._limits.batch_tokens
         params.n_seq_max = self._limits.num_slots
         params.n_outputs_max = self._limits.outputs  # or a whole batch's logits are reserved
-        params.n_threads = threads
-        params.n_threads_batch = options.threads_batch or threads
         params.kv_unified = True
         params.swa_full = options.swa_cache == "full"
-        params.type_k = params.type_v = GGML_TYPES[options.kv_type]
-        params.flash_attn_type = FLASH_ATTENTION[options.flash_attention]
         self._log.errors.clear()
         context = self._lib.llama_init_from_model(self._model, params)
         if not context:
@@ -443,11 +460,11 @@ class LlamaCppBackend:
         return ModelInfo(
             name=self._metadata("general.name") or "",
             description=description.value.decode("utf-8", "replace"),
-            architecture=self._metadata("general.architecture") or "",
+            architecture=self._architecture,
             num_params=lib.llama_model_n_params(model),
             size_bytes=lib.llama_model_size(model),
             num_layers=lib.llama_model_n_layer(model),
-            context=self._limits.context,
+            context=self._limits.context if self.can_write else self._embed_limits.context,
             trained_context=lib.llama_model_n_ctx_train(model),
             parallel=self._limits.parallel,
             vocab_size=self._num_vocab,
@@ -458,6 +475,8 @@ class LlamaCppBackend:
             sampling=self._own_sampling(),
             engine=f"llama.cpp {lib.llama_version().decode()}",
             gpu_layers=self._log.gpu_layers,
+            capabilities=self._capabilities,
+            embedding_width=lib.llama_model_n_embd_out(model),
             buffer_bytes=self._log.buffer_bytes,
             fim_prefix=self._infill_token(lib.llama_vocab_fim_pre, "[PREFIX]", control_tokens),
             fim_suffix=self._infill_token(lib.llama_vocab_fim_suf, "[SUFFIX]", control_tokens),
@@ -508,6 +527,17 @@ class LlamaCppBackend:
             top_k=int(top_k) if top_k is not None else None,
             min_p=number("min_p"),
             repeat_penalty=number("penalty_repeat"),
+        )
+
+
+def _check_kind(lib: Any, model: Any, path: str) -> None:
+    """Refuse what loads, but is neither for text nor for embeddings."""
+    if lib.llama_model_has_encoder(model) or lib.llama_model_is_diffusion(model):
+        lib.llama_model_free(model)
+        raise EngineLoadError(
+            f"{Path(path).name} is a model that edgellm cannot serve: an encoder with a decoder of "
+            "its own, or one that writes by diffusion.",
+            "Choose a model that is made for chat, completion or embeddings.",
         )
 
 

@@ -3,13 +3,18 @@ the planner, which must know before there is one. Pure, and without the native l
 
 from __future__ import annotations
 
-from edgellm.backends.base import Limits
-from edgellm.types import EngineOptions
+from edgellm.backends.base import EmbedLimits, Limits
+from edgellm.types import Capability, EngineOptions, Pooling
 
 BATCH_TOKENS = 512  # that a step takes, where nobody says
 KEPT_SLOTS = 32  # finished sequences that can be kept for their prefixes, where `can_cut`
 GUESSED_TOKENS = 32  # that one step can check, of all answers together
 DEFAULT_CONTEXT = 4096  # per sequence, where nobody says: long enough for a chat on a small board
+LOGITS_BYTES = 64 * 1024 * 1024  # for a step of embeddings, which keeps every token's
+LEAST_EMBEDDED, MOST_EMBEDDED = 64, 512  # tokens of such a step
+EMBED_SLOTS = 64  # texts in it
+EMBED_STATES = 4  # the same where each has a recurrent state of megabytes
+CHAT_EMBED_CONTEXT = 2048  # tokens of a text, where a chat model embeds beside its chats
 MOST_SLOTS = 256  # sequence ids that llama.cpp has (LLAMA_MAX_SEQ)
 
 
@@ -42,3 +47,46 @@ def can_cut(options: EngineOptions, *, is_recurrent: bool, has_window: bool) -> 
     """A recurrent state has no way back. Nor has a window cache, though seq_rm says it does:
     the cells that left the window are gone."""
     return not (is_recurrent or (options.swa_cache == "window" and has_window))
+
+
+def capabilities(pooling: int, *, is_causal: bool) -> tuple[Capability, ...]:
+    """What a model is for, by its header: a chat model can embed as well, if not as well as those
+    that are made for it.
+
+    Args:
+        pooling: llama.cpp's number (`LLAMA_POOLING_TYPE_*`); 0 or less = none.
+    """
+    if pooling == 4:
+        return ("rerank",)
+    if pooling > 0 or not is_causal:
+        return ("embedding",)
+    return ("completion", "embedding")
+
+
+def choose_embed_limits(
+    options: EngineOptions,
+    trained_context: int,
+    vocab: int,
+    pooling: Pooling,
+    *,
+    is_causal: bool,
+    is_chat: bool,
+    is_recurrent: bool = False,
+) -> EmbedLimits:
+    """How texts are embedded, so that memory stays small.
+
+    Args:
+        is_chat: the model chats as well, so embedding is not all that memory is for.
+    """
+    wanted = options.context or DEFAULT_CONTEXT
+    context = min(wanted, trained_context, CHAT_EMBED_CONTEXT if is_chat else wanted)
+    by_memory = LOGITS_BYTES // (4 * max(1, vocab))
+    batch = max(LEAST_EMBEDDED, min(MOST_EMBEDDED, by_memory))
+    return EmbedLimits(
+        context=context,
+        num_slots=EMBED_STATES if is_recurrent else EMBED_SLOTS,
+        num_cells=max(context, batch),
+        batch_tokens=batch,
+        is_causal=is_causal,
+        pooling=pooling,
+    )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from edgellm.engine.clerk import Clerk
+from edgellm.engine.clerk import Clerk, Order
 from edgellm.protocol import (
     Failed,
     FromEngine,
@@ -57,9 +57,9 @@ def main() -> int:
         return 0
     if not isinstance(load, Load):
         raise RuntimeError(f"expected a Load frame, got {type(load).__name__}")
-    inbox: queue.SimpleQueue[ToEngine] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[Order] = queue.SimpleQueue()
     constraints = Constraints()
-    clerk = Clerk(send)
+    clerk = Clerk(send, inbox)
     args = (frames_in, inbox, constraints, clerk)
     threading.Thread(target=_read_inbox, args=args, daemon=True).start()
     threading.Thread(target=clerk.run, daemon=True).start()
@@ -95,7 +95,7 @@ class Constraints:
 
 def _read_inbox(
     frames_in: BinaryIO,
-    inbox: queue.SimpleQueue[ToEngine],
+    inbox: queue.SimpleQueue[Order],
     constraints: Constraints,
     clerk: Clerk,
 ) -> None:
@@ -109,7 +109,7 @@ def _read_inbox(
 
 def _serve(
     load: Load,
-    inbox: queue.SimpleQueue[ToEngine],
+    inbox: queue.SimpleQueue[Order],
     send: Send,
     constraints: Constraints,
     clerk: Clerk,

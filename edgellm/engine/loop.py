@@ -10,10 +10,11 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import assert_never
 
 from edgellm.backends.base import BadConstraint, OutOfMemory, Sampled, TokenBackend, Work
 from edgellm.engine.checkpoints import CheckpointCache
+from edgellm.engine.clerk import Order
+from edgellm.engine.embedding import Embedding, Texts
 from edgellm.engine.guesser import Guesser
 from edgellm.engine.host_cache import HostCache
 from edgellm.engine.kv_cache import KVCache
@@ -27,16 +28,12 @@ from edgellm.protocol import (
     Accepted,
     Cancel,
     Delta,
-    Detokenize,
     Done,
     Failed,
     FromEngine,
     Generate,
-    Load,
     Shutdown,
     Stats,
-    ToEngine,
-    Tokenize,
 )
 from edgellm.types import EngineStats, FinishReason
 
@@ -78,6 +75,7 @@ class Engine:
         self._pace = Pace(backend.limits.batch_tokens)
         self._guesser = guesser if backend.limits.can_cut else None
         self._scheduler = Scheduler(backend.limits, self._cache, self._guesser)
+        self._embedding = Embedding(backend)
         self._sequences: dict[int, Sequence] = {}
         self._num_prompt_tokens = 0
         self._num_generated_tokens = 0
@@ -89,7 +87,7 @@ class Engine:
 
     @property
     def is_idle(self) -> bool:
-        return not self._sequences
+        return not self._sequences and self._embedding.is_idle
 
     @property
     def stats(self) -> EngineStats:
@@ -107,6 +105,9 @@ class Engine:
 
     def submit(self, request: Generate) -> list[FromEngine]:
         """Queue a request, or say why not."""
+        if "completion" not in self._backend.model.capabilities:
+            message = "This model is made for embeddings: it cannot write text."
+            return [Failed(request.id, "invalid_request", message, param="model")]
         context = self._backend.limits.context
         shortest = self._fewest_tokens(request)
         if shortest >= context:  # not worth tokenising
@@ -145,9 +146,18 @@ class Engine:
         sequence = self._sequences.get(id_)
         if sequence is not None:
             self._release(sequence)
+        self._embedding.cancel(id_)
+
+    def embed(self, texts: Texts) -> list[FromEngine]:
+        """Queue texts to embed, or say why not."""
+        return self._embedding.submit(texts)
 
     def step(self) -> list[FromEngine]:
-        """Compute once, and tell what came of it."""
+        """Compute once for answers and once for embeddings, and tell what came of it."""
+        told = self._step()
+        return told + self._embedding.step(is_anyone_decoding=bool(self._sequences))
+
+    def _step(self) -> list[FromEngine]:
         work = self._scheduler.schedule(self._pace)
         if not work:
             return []
@@ -334,7 +344,7 @@ def _too_long(id_: int, num_prompt_tokens: int, context: int, qualifier: str = "
 
 def run(
     engine: Engine,
-    inbox: queue.SimpleQueue[ToEngine],
+    inbox: queue.SimpleQueue[Order],
     send: Callable[[list[FromEngine]], None],
     store: PrefixStore | None = None,
 ) -> None:
@@ -354,7 +364,7 @@ def run(
             engine.save(store)
 
 
-def _receive(engine: Engine, messages: Iterable[ToEngine]) -> tuple[list[FromEngine], bool]:
+def _receive(engine: Engine, messages: Iterable[Order]) -> tuple[list[FromEngine], bool]:
     """What there is to answer at once, and whether it is time to stop."""
     outbox: list[FromEngine] = []
     for message in messages:
@@ -365,14 +375,14 @@ def _receive(engine: Engine, messages: Iterable[ToEngine]) -> tuple[list[FromEng
                 engine.cancel(message.id)
             case Shutdown():
                 return outbox, True
-            case Load() | Tokenize() | Detokenize():
+            case Texts():
+                outbox += engine.embed(message)
+            case _:  # a second Load, or what the clerk should have taken
                 raise RuntimeError(f"a {type(message).__name__} frame is not the loop's")
-            case _:
-                assert_never(message)
     return outbox, False
 
 
-def _drain(inbox: queue.SimpleQueue[ToEngine], *, is_blocking: bool) -> Iterator[ToEngine]:
+def _drain(inbox: queue.SimpleQueue[Order], *, is_blocking: bool) -> Iterator[Order]:
     """All that is there; where there is nothing else to do, wait for one."""
     if is_blocking:
         yield inbox.get()

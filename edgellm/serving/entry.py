@@ -231,6 +231,7 @@ class Entry:
             progress=process.progress if self.is_resident else 0.0,
             context=info.context if info else None,
             parallel=info.parallel if info else None,
+            capabilities=info.capabilities if info else (),
             description=info.description if info else "",
             size_bytes=info.size_bytes if info else self.size_bytes,
             num_restarts=process.num_restarts,

@@ -22,12 +22,10 @@ from typing import TypeVar, assert_never
 import msgspec
 
 from edgellm.errors import (
-    ContextLengthExceeded,
     EngineBusy,
     EngineCrashed,
     EngineError,
     EngineLoadError,
-    InvalidRequest,
     NotEnoughMemory,
 )
 from edgellm.protocol import (
@@ -43,6 +41,7 @@ from edgellm.protocol import (
     ModelInfo,
     Progress,
     Question,
+    Ranks,
     Ready,
     Reply,
     Shutdown,
@@ -50,9 +49,11 @@ from edgellm.protocol import (
     Texts,
     ToEngine,
     Tokens,
+    Vectors,
     encode_frames,
 )
 from edgellm.serving.backoff import Backoff
+from edgellm.serving.failures import engine_failure, request_failure
 from edgellm.serving.in_flight import Answer, InFlight
 from edgellm.serving.questions import Questions
 from edgellm.types import Constraint, EngineState, EngineStats, Sampling
@@ -309,12 +310,12 @@ class EngineProcess:
                 self._write_due()
             case Failed():
                 if message.id is None:
-                    raise _engine_failure(message)
-                failure = _request_failure(message)
+                    raise engine_failure(message)
+                failure = request_failure(message)
                 if not self._questions.take(message.id, failure):
                     self._in_flight.take(message.id, failure)
                 self._write_due()
-            case Tokens() | Texts():
+            case Tokens() | Texts() | Vectors() | Ranks():
                 self._backoff.prove()
                 self._questions.take(message.id, message)
             case Stats():
@@ -395,22 +396,3 @@ class EngineProcess:
         process = self._process
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
             process.stdin.write(encode_frames(messages))
-
-
-def _engine_failure(failed: Failed) -> EngineError:
-    kind = EngineLoadError if failed.kind == "load" else EngineCrashed
-    return kind(failed.message, failed.hint)
-
-
-def _request_failure(failed: Failed) -> Exception:
-    match failed.kind:
-        case "context_length":
-            return ContextLengthExceeded(
-                failed.num_prompt_tokens, failed.context, message=failed.message
-            )
-        case "invalid_request":
-            return InvalidRequest(failed.message, failed.hint, param=failed.param)
-        case "load" | "internal":
-            return EngineError(failed.message, failed.hint)
-        case _:
-            assert_never(failed.kind)

@@ -21,12 +21,16 @@ from edgellm.protocol import (
     Delta,
     Detokenize,
     Done,
+    Embed,
     Load,
     ModelInfo,
     Question,
+    Rank,
+    Ranks,
     Texts,
     Tokenize,
     Tokens,
+    Vectors,
 )
 from edgellm.serving.counting import Counters
 from edgellm.serving.entry import Entry, unloaded_status
@@ -35,6 +39,8 @@ from edgellm.serving.meter import Meter
 from edgellm.serving.pool import Policy, Pool
 from edgellm.serving.process import EngineProcess, Found
 from edgellm.serving.resolver import Resolver, ServedModel
+from edgellm.serving.suitable import check_can
+from edgellm.serving.vectors import to_embeddings, to_scores
 from edgellm.tokens.counter import TokenCounter
 from edgellm.types import (
     Embeddings,
@@ -123,6 +129,7 @@ class Router:
         async with self._pool.use(entry, may_wait=request.may_wait) as info:
             if request.keep_alive_seconds is not None:
                 entry.keep_alive_seconds = request.keep_alive_seconds
+            check_can(info, entry.id, "completion")
             prompt = entry.prompt(request, info)
             await self._check_length(entry, info, prompt)
             parser = entry.parser(request, info, prompt)
@@ -181,11 +188,33 @@ class Router:
 
     async def embed(self, request: EmbedRequest) -> Embeddings:
         """Raises RequestError (the model has no embeddings; an input is too long), EngineError."""
-        raise NotImplementedError
+        entry = self._find(request.model)
+        question = Embed(
+            0,
+            request.inputs,
+            request.must_truncate,
+            request.pooling,
+            request.is_normalized,
+            request.dimensions,
+        )
+        async with self._pool.use(entry, may_wait=request.may_wait) as info:
+            check_can(info, entry.id, "embedding")
+            if request.keep_alive_seconds is not None:
+                entry.keep_alive_seconds = request.keep_alive_seconds
+            return to_embeddings(await entry.process.ask(question, Vectors))
 
     async def rerank(self, request: RerankRequest) -> Scores:
-        """Raises RequestError (the model cannot judge documents), EngineError."""
-        raise NotImplementedError
+        """By a reranker, or by a model that is made for embeddings: see `Scores`. Raises
+        RequestError (the model cannot judge documents; one is too long), EngineError."""
+        entry = self._find(request.model)
+        async with self._pool.use(entry, may_wait=request.may_wait) as info:
+            check_can(info, entry.id, "rerank")
+            if "rerank" in info.capabilities:
+                rank = Rank(0, request.query, request.documents)
+                ranks = await entry.process.ask(rank, Ranks)
+                return Scores(ranks.scores, ranks.num_prompt_tokens)
+            embed = Embed(0, (request.query, *request.documents))
+            return to_scores(to_embeddings(await entry.process.ask(embed, Vectors)))
 
     # -- what there is --------------------------------------------------------------------------
 

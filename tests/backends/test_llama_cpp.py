@@ -111,9 +111,18 @@ def test_files_that_cannot_be_loaded(tmp_path: Path, name: str, reason: str) -> 
     assert caught.value.hint
 
 
-def test_a_model_that_cannot_write_is_refused(tmp_path: Path) -> None:
+def test_a_model_that_cannot_write_embeds(tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path / "embedder.gguf", is_causal=False)
-    with pytest.raises(EngineLoadError, match="cannot write text"):
+    backend = load_backend("llama_cpp", str(model), OPTIONS, lambda _: None)
+    assert backend.model.capabilities == ("embedding",)
+    assert backend.threads == (1, 1)
+    backend.set_threads(1, 1)
+    backend.close()
+
+
+def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / "diffusion.gguf", architecture="llada", is_causal=False)
+    with pytest.raises(EngineLoadError, match="by diffusion"):
         load_backend("llama_cpp", str(model), OPTIONS, lambda _: None)
 
 

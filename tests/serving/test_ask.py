@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
+import gguf
 import pytest
 
-from edgellm.errors import EngineCrashed, InvalidRequest, ModelNotFound
+from edgellm.errors import ContextLengthExceeded, EngineCrashed, InvalidRequest, ModelNotFound
 from edgellm.protocol import Detokenize, Load, Texts, Tokenize, Tokens
 from edgellm.serving.backoff import Backoff
 from edgellm.serving.process import EngineProcess
 from edgellm.serving.resolver import DEFAULT_NAMES, ServedModel
 from edgellm.serving.router import Router
-from edgellm.types import EngineOptions, GenerateRequest, Message, Sampling, Started
+from edgellm.serving.vectors import cosine
+from edgellm.types import (
+    EmbedRequest,
+    EngineOptions,
+    GenerateRequest,
+    Message,
+    RerankRequest,
+    Sampling,
+    Started,
+)
+from tests.support.tiny_embedder import write_tiny_encoder
 
 SCRIPTED = (sys.executable, str(Path(__file__).parents[1] / "support/scripted_engine.py"))
 OPTIONS = EngineOptions(context=256, parallel=2, threads=1)
@@ -166,5 +178,72 @@ def test_the_router_tokenises_both_ways(tiny_model: Path) -> None:
                 await router.detokenize("", (260,))
             with pytest.raises(ModelNotFound):
                 await router.tokenize("other", "x")
+
+    run(test())
+
+
+def test_vectors_by_way_of_the_router(tiny_model: Path) -> None:
+    async def test() -> None:
+        async with routed(tiny_model) as router:
+            found = await router.embed(EmbedRequest("tiny", ("one", "two words", (3, 4, 5))))
+            assert [len(vector) for vector in found.vectors] == [64, 64, 64]
+            assert found.prompt_tokens == len("one") + len("two words") + 3
+            assert math.hypot(*found.vectors[0]) == pytest.approx(1, abs=1e-5)
+            short = await router.embed(EmbedRequest("", ("one",), dimensions=5))
+            assert len(short.vectors[0]) == 5
+            raw = await router.embed(EmbedRequest("", ("one",), is_normalized=False))
+            assert cosine(raw.vectors[0], found.vectors[0]) == pytest.approx(1, abs=1e-4)
+            with pytest.raises(ContextLengthExceeded, match=r"input\[1\] has 300 tokens") as caught:
+                await router.embed(EmbedRequest("", ("a", "x" * 300)))
+            assert caught.value.param == "input[1]"
+            with pytest.raises(InvalidRequest, match="made for chat"):
+                await router.rerank(RerankRequest("", "q", ("a",)))
+            assert router.status("").capabilities == ("completion", "embedding")
+
+    run(test())
+
+
+def test_an_embedding_model_embeds_ranks_and_does_not_chat(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with routed(write_tiny_encoder(tmp_path / "encoder.gguf")) as router:
+            found = await router.embed(EmbedRequest("", ("query", "document", "other")))
+            scores = await router.rerank(RerankRequest("", "query", ("document", "other")))
+            query, *others = found.vectors
+            expected = [cosine(query, other) for other in others]
+            assert scores.scores == pytest.approx(expected, abs=1e-3)
+            assert scores.prompt_tokens == found.prompt_tokens
+            with pytest.raises(InvalidRequest, match="cannot write text") as caught:
+                [event async for event in router.generate(GenerateRequest("", prompt="Hi"))]
+            assert "/v1/embeddings" in caught.value.hint
+            assert router.status("").capabilities == ("embedding",)
+
+    run(test())
+
+
+def test_a_reranker_ranks_and_nothing_else(tmp_path: Path) -> None:
+    async def test() -> None:
+        rank = gguf.PoolingType.RANK
+        async with routed(write_tiny_encoder(tmp_path / "judge.gguf", pooling=rank)) as router:
+            scores = await router.rerank(RerankRequest("", "query", ("document", "other")))
+            assert len(set(scores.scores)) == 2
+            assert all(0 < score < 1 for score in scores.scores)
+            with pytest.raises(InvalidRequest, match="is a reranker"):
+                await router.embed(EmbedRequest("", ("a",)))
+            with pytest.raises(InvalidRequest, match="is a reranker"):
+                [event async for event in router.generate(GenerateRequest("", prompt="Hi"))]
+
+    run(test())
+
+
+def test_an_embedding_whose_caller_has_gone_is_given_up(tiny_model: Path) -> None:
+    async def test() -> None:
+        async with routed(tiny_model) as router:
+            many = EmbedRequest("", ("x" * 200,) * 2048)
+            asked = asyncio.create_task(router.embed(many))
+            await asyncio.sleep(0.2)
+            asked.cancel()
+            found = await router.embed(EmbedRequest("", ("one",)))
+            assert len(found.vectors) == 1
+            assert router.status("").num_requests == 0
 
     run(test())

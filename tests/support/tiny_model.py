@@ -48,7 +48,7 @@ def write_tiny_model(
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     if not is_causal:
         writer.add_causal_attention(False)
-    _add_tokenizer(writer, template, infill)
+    add_tokenizer(writer, template, infill)
     tensors = Tensors(writer, np.random.default_rng(seed))
     tensors.add("token_embd.weight", NUM_TOKENS + len(infill), WIDTH)
     ARCHITECTURES[architecture](writer, tensors)
@@ -87,7 +87,7 @@ class Tensors:
         self.add(block + "ffn_down.weight", WIDTH, WIDTH * 2)
 
 
-def _llama(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
+def add_llama(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
     _add_transformer(writer, layers=2)
     tensors.add("output_norm.weight", WIDTH)
     for layer in range(2):
@@ -161,7 +161,13 @@ def _lfm2(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
             tensors.add(block + "shortconv.out_proj.weight", WIDTH, WIDTH)
 
 
-ARCHITECTURES = {"llama": _llama, "gemma3": _gemma3, "mamba": _mamba, "lfm2": _lfm2}
+ARCHITECTURES = {
+    "llama": add_llama,
+    "llada": add_llama,
+    "gemma3": _gemma3,
+    "mamba": _mamba,
+    "lfm2": _lfm2,
+}
 
 
 def _add_transformer(
@@ -175,7 +181,9 @@ def _add_transformer(
     writer.add_rope_dimension_count(HEAD)
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter, template: str | None, infill: tuple[str, ...]) -> None:
+def add_tokenizer(
+    writer: gguf.GGUFWriter, template: str | None, infill: tuple[str, ...] = ()
+) -> None:
     tokens = [*CONTROL, *byte_alphabet(), "Ġt", *infill]
     types = [gguf.TokenType.CONTROL] * len(CONTROL) + [gguf.TokenType.NORMAL] * 257
     types += [gguf.TokenType.CONTROL] * len(infill)
