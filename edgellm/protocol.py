@@ -93,6 +93,7 @@ class Embed(Struct, frozen=True, tag="embed"):
     pooling: Pooling | None = None  # None = the model's own
     is_normalized: bool = True
     dimensions: int | None = None
+    param: str = "input"  # the request's field, for errors
 
 
 class Rank(Struct, frozen=True, tag="rank"):

@@ -192,6 +192,7 @@ class EmbedRequest(Struct, frozen=True):
     pooling: Pooling | None = None  # None = the model's own; a chat model's is the mean
     is_normalized: bool = True  # to unit length
     dimensions: int | None = None  # the first ones only, for models that are trained for it
+    param: str = "input"  # the request's field that they came from, for errors
     client: str = ""
     may_wait: bool = True
     keep_alive_seconds: float | None = None

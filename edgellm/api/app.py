@@ -18,6 +18,7 @@ from edgellm.api.anthropic.routes import anthropic_model_routes, anthropic_route
 from edgellm.api.anthropic.schema import CountTokensBody, MessagesBody
 from edgellm.api.certificate import certificate_routes
 from edgellm.api.documented import body_schemas, document_errors
+from edgellm.api.embeddings import EmbeddingBody, LlamaEmbeddingBody, embedding_routes
 from edgellm.api.errors import install_error_handlers
 from edgellm.api.guard import Access, Guard
 from edgellm.api.health import health_routes
@@ -30,10 +31,12 @@ from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
 from edgellm.api.request_id import HEADER as REQUEST_ID_HEADER
 from edgellm.api.request_id import RequestIds
 from edgellm.api.requests_seen import count_requests
+from edgellm.api.rerank import RerankBody, rerank_routes
 from edgellm.api.responses.routes import responses_routes
 from edgellm.api.responses.schema import CreateResponseBody
 from edgellm.api.stats import stats_routes
 from edgellm.api.tidy import TidyRequests
+from edgellm.api.tokens import DetokenizeBody, TokenizeBody, token_routes
 from edgellm.serving.admission import QUEUE_LIMIT
 from edgellm.serving.desk import Desk
 from edgellm.serving.library import Library, NoLibrary
@@ -48,6 +51,11 @@ BODIES = (
     CreateResponseBody,
     CountTokensBody,
     MessagesBody,
+    EmbeddingBody,
+    LlamaEmbeddingBody,
+    RerankBody,
+    TokenizeBody,
+    DetokenizeBody,
     *ollama.BODIES,
 )
 # Errors that do not look like OpenAI's, by the beginning of the path.
@@ -120,5 +128,8 @@ def create_app(
     app.include_router(metrics_routes(desk, seen, device))
     app.include_router(stats_routes(desk, device))
     app.include_router(openai_routes(router, max_body_bytes, prefix=""))  # as llama-server's
+    app.include_router(embedding_routes(router, max_body_bytes))
+    app.include_router(rerank_routes(router, max_body_bytes))
+    app.include_router(token_routes(router, max_body_bytes))
     app.include_router(admin_routes(router, is_open=is_admin_open))
     return app

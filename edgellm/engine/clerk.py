@@ -145,7 +145,7 @@ def _to_embed(backend: TokenBackend, question: Embed) -> TextsToEmbed:
     limits, ends = backend.embed_limits, backend.text_ends
     texts = []
     for index, item in enumerate(question.inputs):
-        param = "input" if len(question.inputs) == 1 else f"input[{index}]"
+        param = question.param if len(question.inputs) == 1 else f"{question.param}[{index}]"
         if isinstance(item, str):
             tokens = text_tokens(backend, item)
         else:

@@ -151,6 +151,13 @@ class Router:
         async with self._pool.use(entry, may_wait=request.may_wait) as info:
             return await self._count(entry, info, entry.prompt(request, info))
 
+    async def prompt_tokens(self, request: GenerateRequest) -> tuple[int, ...]:
+        """The tokens of the prompt of `request`. Raises as `generate` does."""
+        entry = self._find(request.model)
+        async with self._pool.use(entry, may_wait=request.may_wait) as info:
+            question = Tokenize(0, entry.prompt(request, info))
+            return (await entry.process.ask(question, Tokens)).tokens
+
     async def render(self, request: GenerateRequest) -> str:
         """The prompt's text: what the model's chat template makes of `request`. Raises as
         `generate` does."""
@@ -196,6 +203,7 @@ class Router:
             request.pooling,
             request.is_normalized,
             request.dimensions,
+            request.param,
         )
         async with self._pool.use(entry, may_wait=request.may_wait) as info:
             check_can(info, entry.id, "embedding")

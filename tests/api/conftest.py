@@ -60,6 +60,7 @@ class ScriptedRouter(Router):
         self.models: tuple[ModelStatus, ...] = (READY,)
         self.requests: list[GenerateRequest] = []
         self.embed_requests: list[EmbedRequest] = []
+        self.rerank_requests: list[RerankRequest] = []
         self.closed: list[int] = []
         self.num_hanging = 0
         self.admin_calls: list[tuple[object, ...]] = []
@@ -102,11 +103,18 @@ class ScriptedRouter(Router):
     async def detokenize(self, model: str, tokens: tuple[int, ...]) -> str:
         return bytes(tokens).decode("utf-8", "replace")
 
+    async def token_texts(self, model: str, tokens: tuple[int, ...]) -> tuple[bytes, ...]:
+        return tuple(bytes([token]) for token in tokens)
+
+    async def prompt_tokens(self, request: GenerateRequest) -> tuple[int, ...]:
+        return tuple((await self.render(request)).encode())
+
     async def embed(self, request: EmbedRequest) -> Embeddings:
         self.embed_requests.append(request)
         return Embeddings(((0.6, 0.8),) * len(request.inputs), 3 * len(request.inputs))
 
     async def rerank(self, request: RerankRequest) -> Scores:
+        self.rerank_requests.append(request)
         scores = tuple(float(len(text)) for text in request.documents)
         return Scores(scores, 3 * len(scores))
 

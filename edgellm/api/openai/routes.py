@@ -78,6 +78,7 @@ def to_model(status: ModelStatus) -> Json:
         "status": {"value": LIST_WORDS.get(status.state, "loaded"), "error": status.error},
         "meta": {
             "context": status.context,
+            "capabilities": status.capabilities,
             "description": status.description,
             "size_bytes": status.size_bytes,
             "state": status.state,
