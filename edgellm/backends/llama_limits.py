@@ -14,7 +14,9 @@ LOGITS_BYTES = 64 * 1024 * 1024  # for a step of embeddings, which keeps every t
 LEAST_EMBEDDED, MOST_EMBEDDED = 64, 512  # tokens of such a step
 EMBED_SLOTS = 64  # texts in it
 EMBED_STATES = 4  # the same where each has a recurrent state of megabytes
-CHAT_EMBED_CONTEXT = 2048  # tokens of a text, where a chat model embeds beside its chats
+EMBED_CONTEXT = 2048  # tokens of a text, where nobody says; passages are short
+ENCODER_BYTES = 512 * 1024 * 1024  # that an encoder's unused logits may take of itself
+LEAST_ENCODED = 512  # tokens of a text, whatever they take
 MOST_SLOTS = 256  # sequence ids that llama.cpp has (LLAMA_MAX_SEQ)
 
 
@@ -63,6 +65,16 @@ def capabilities(pooling: int, *, is_causal: bool) -> tuple[Capability, ...]:
     return ("completion", "embedding")
 
 
+def usual_embed_context(trained_context: int, vocab: int, *, is_causal: bool) -> int:
+    """Tokens of the longest text, where nobody asks for more. An encoder takes a text in one step,
+    for which llama.cpp keeps, and clears, room for logits that it has not: vocabulary x tokens."""
+    usual = min(trained_context, EMBED_CONTEXT)
+    if is_causal:
+        return usual
+    by_memory = ENCODER_BYTES // (4 * max(1, vocab)) // 256 * 256
+    return min(usual, max(LEAST_ENCODED, by_memory))
+
+
 def choose_embed_limits(
     options: EngineOptions,
     trained_context: int,
@@ -76,10 +88,11 @@ def choose_embed_limits(
     """How texts are embedded, so that memory stays small.
 
     Args:
-        is_chat: the model chats as well, so embedding is not all that memory is for.
+        is_chat: the model chats as well: `options` are for that.
     """
-    wanted = options.context or DEFAULT_CONTEXT
-    context = min(wanted, trained_context, CHAT_EMBED_CONTEXT if is_chat else wanted)
+    usual = usual_embed_context(trained_context, vocab, is_causal=is_causal)
+    asked = options.context or usual
+    context = min(asked, trained_context, usual if is_chat else asked)
     by_memory = LOGITS_BYTES // (4 * max(1, vocab))
     batch = max(LEAST_EMBEDDED, min(MOST_EMBEDDED, by_memory))
     return EmbedLimits(

@@ -69,6 +69,8 @@ def facts_of_card(card: ModelCard, variant: Variant) -> ModelFacts:
         window=card.shape.window,
         num_merges=card.shape.vocab,
         is_approximate=True,
+        writes=card.task == "chat",
+        is_causal=card.task == "chat" or card.shape.kv_bytes_per_token > 0,  # encoders keep none
     )
 
 

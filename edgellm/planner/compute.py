@@ -32,6 +32,8 @@ def compute_bytes(facts: ModelFacts, options: EngineOptions, limits: Limits) -> 
 def mask_bytes(facts: ModelFacts, options: EngineOptions, limits: Limits) -> int:
     """Who may see whom: a value for each pair of a token and a cell, in each kind of cache."""
     size = _F32 if options.flash_attention == "off" else 2
+    if not facts.is_causal:
+        return limits.batch_tokens**2 * size
     kinds = {layer.has_window for layer in facts.layers if layer.kv_heads}
     cells = sum(num_cells(facts, options, limits, has_window=kind) for kind in kinds)
     return _reserved_tokens(limits) * cells * size

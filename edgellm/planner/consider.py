@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from edgellm.backends.llama_limits import usual_embed_context
 from edgellm.catalog.card import ModelCard, Variant
 from edgellm.planner import speed
 from edgellm.planner.footprint import card_footprint, weight_bytes
@@ -83,7 +84,14 @@ def _contexts(card: ModelCard, variant: Variant, goal: Goal) -> tuple[int, ...]:
     limit = min(card.context, variant.context or card.context)
     if goal.context is not None:
         return (goal.context,) if goal.context <= limit or _is_forced(goal) else ()
-    return tuple(dict.fromkeys(min(context, limit) for context in DEFAULT_CONTEXTS))
+    usual = DEFAULT_CONTEXTS if card.task == "chat" else _embed_contexts(card, limit)
+    return tuple(dict.fromkeys(min(context, limit) for context in usual))
+
+
+def _embed_contexts(card: ModelCard, limit: int) -> tuple[int, ...]:
+    is_causal = card.shape.kv_bytes_per_token > 0  # encoders keep nothing
+    usual = usual_embed_context(limit, card.shape.vocab, is_causal=is_causal)
+    return tuple(dict.fromkeys((usual, min(usual, 1024), min(usual, 512))))
 
 
 def _at(
@@ -97,7 +105,7 @@ def _at(
     """On one device: with the first context that fits; else with the last, and what is missing."""
     found = None
     for context in contexts:
-        for found in _tries(place, card, variant, _options(variant, context, goal), here):
+        for found in _tries(place, card, variant, _options(card, variant, context, goal), here):
             if not found.shortage:
                 return _timed(found, here)
     assert found is not None  # there is a context, and a number of layers for it
@@ -163,8 +171,12 @@ def predict(candidate: Candidate, num_tokens: int, here: Situation) -> float:
     return found * speed.correction(here.measured, card, variant, device)
 
 
-def _options(variant: Variant, context: int, goal: Goal) -> EngineOptions:
-    """Unless a number was asked for, sequences share the cells of one whole context."""
+def _options(card: ModelCard, variant: Variant, context: int, goal: Goal) -> EngineOptions:
+    """Unless a number was asked for, sequences share the cells of one whole context. Texts to embed
+    always do."""
+    if card.task != "chat":
+        own = replace(goal.options, context=context, parallel=1, cells=context)
+        return replace(own, kv_type=goal.kv_type)
     if variant.backend in _SINGLE:
         return EngineOptions(context=context, parallel=1, cells=context, kv_type=goal.kv_type)
     parallel = goal.parallel or DEFAULT_PARALLEL

@@ -60,6 +60,8 @@ class ModelFacts(Struct, frozen=True):
     experts: int = 0  # of a layer; 0 = dense
     num_merges: int = 0  # of the tokenizer
     is_approximate: bool = False  # from a card: no file has been looked at
+    writes: bool = True  # False: made for embeddings or reranking, and for nothing else
+    is_causal: bool = True  # attention looks back only; an encoder's looks both ways
 
     @property
     def is_tied(self) -> bool:

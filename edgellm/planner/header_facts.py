@@ -56,6 +56,7 @@ def facts_of_header(header: GGUFHeader) -> ModelFacts:
     used = [layer.num_used_experts for layer in layers]
     idle = 1 - max(used, default=0) / max(1, keys.number("expert_count"))
     is_tied = not any(tensor.name == "output.weight" for tensor in header.tensors)
+    is_causal = bool(keys.number("attention.causal", default=1))
     weights = tuple(_weight(t, num_layers, idle, is_tied=is_tied) for t in header.tensors)
     return ModelFacts(
         architecture=header.architecture,
@@ -67,6 +68,8 @@ def facts_of_header(header: GGUFHeader) -> ModelFacts:
         window=_window(keys),
         experts=keys.number("expert_count"),
         num_merges=_count(header, "tokenizer.ggml.merges"),
+        writes=is_causal and keys.number("pooling_type") <= 0,
+        is_causal=is_causal,
     )
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edgellm.backends.base import Limits
-from edgellm.backends.llama_limits import can_cut, choose_limits
+from edgellm.backends.llama_limits import can_cut, choose_embed_limits, choose_limits
 from edgellm.catalog.card import Variant
 from edgellm.hardware.profile import Feature
 from edgellm.hardware.spare import spare_bytes
@@ -107,8 +107,32 @@ def estimate(
 
 def limits_of(facts: ModelFacts, options: EngineOptions) -> Limits:
     """The slots and cells that the backend will make."""
+    if not facts.writes:
+        return _embed_limits(facts, options)
     may_cut = can_cut(options, is_recurrent=facts.is_recurrent, has_window=facts.has_window)
     return choose_limits(options, facts.context, can_cut=may_cut)
+
+
+def _embed_limits(facts: ModelFacts, options: EngineOptions) -> Limits:
+    """Of the one context that a model has which is made for embeddings."""
+    found = choose_embed_limits(
+        options, facts.context, facts.vocab, "mean", is_causal=facts.is_causal, is_chat=False
+    )
+    return Limits(
+        parallel=1,
+        num_slots=found.num_slots,
+        num_cells=found.num_cells,
+        context=found.context,
+        can_cut=True,
+        outputs=found.most_tokens if facts.is_causal else 0,  # an encoder has no logits
+        batch_tokens=found.most_tokens,
+    )
+
+
+def _logits_bytes(facts: ModelFacts, limits: Limits) -> int:
+    """Room that llama.cpp keeps for them: of each slot, or, used or not, of each embedded token."""
+    rows = limits.num_slots if facts.writes else limits.batch_tokens
+    return 4 * rows * facts.vocab
 
 
 def published(variant: Variant) -> Breakdown | None:
@@ -149,7 +173,7 @@ def _engine(
         kv=sum(caches[:first]),
         state=sum(states[:first]),
         compute=compute if first > 0 else mask_bytes(facts, options, limits),
-        logits=4 * limits.num_slots * facts.vocab,
+        logits=_logits_bytes(facts, limits),
         runtime=SERVER_BYTES + ENGINE_BYTES + _bookkeeping(facts, limits),
         dedicated=above + compute if gpu_layers > 0 else 0,
         reclaimable=_reclaimable_bytes(copied, mapped, facts),
@@ -243,6 +267,8 @@ def _host_cache(
     facts: ModelFacts, options: EngineOptions, environment: Environment, taken: int
 ) -> int:
     """What the engine will allow itself."""
+    if not facts.writes:
+        return 0
     if options.cache_ram:
         return options.cache_ram * MIB
     return spare_bytes(facts.weight_bytes, environment.available_bytes, taken)

@@ -197,5 +197,8 @@ def test_limits_keep_memory_small() -> None:
     chat = limits(151_936, is_causal=True, is_chat=True)
     assert (chat.context, chat.batch_tokens, chat.most_tokens) == (2048, 110, 110)
     encoder = limits(30_522, is_causal=False, is_chat=False)
-    assert (encoder.context, encoder.batch_tokens, encoder.most_tokens) == (4096, 512, 4096)
-    assert limits(250_000, is_causal=False, is_chat=False, context=512).batch_tokens == 67
+    assert (encoder.context, encoder.batch_tokens, encoder.most_tokens) == (2048, 512, 2048)
+    large = limits(250_000, is_causal=False, is_chat=False)  # 2,048 tokens would take 2 GB
+    assert (large.context, large.batch_tokens, large.most_tokens) == (512, 67, 512)
+    asked = limits(250_000, is_causal=False, is_chat=False, context=4096)
+    assert (asked.context, asked.most_tokens) == (4096, 4096)

@@ -246,6 +246,7 @@ def test_models(client: InMemory) -> None:
             "status": {"value": "loaded", "error": None},
             "meta": {
                 "context": 2048,
+                "capabilities": [],
                 "description": "",
                 "size_bytes": None,
                 "state": "ready",
