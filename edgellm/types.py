@@ -253,6 +253,7 @@ class EngineStats(Struct, frozen=True):
     num_waiting: int = 0
     num_prompt_tokens: int = 0  # prompt tokens computed
     num_generated_tokens: int = 0
+    num_embedded_tokens: int = 0  # of texts for embeddings and scores
     num_guessed_tokens: int = 0  # by speculation
     num_kept_tokens: int = 0  # of the guessed ones: they were what the model chose
     num_steps: int = 0

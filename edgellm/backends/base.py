@@ -108,10 +108,10 @@ class Embedder(Protocol):
     def finish(
         self, slot: int, *, is_normalized: bool = True, dimensions: int | None = None
     ) -> bytes:
-        """The text's vector as little-endian float32."""
+        """The text's vector as little-endian float32. Raises NotNumbers."""
 
     def score(self, slot: int) -> float:
-        """A reranker's judgement of a pair, 0 to 1."""
+        """A reranker's judgement of a pair, 0 to 1. Raises NotNumbers."""
 
     def drop(self, slot: int) -> None:
         """Forget a text."""
@@ -131,6 +131,10 @@ class Vocabulary(Struct, frozen=True):
 
 class OutOfMemory(Exception):
     """A step needs more KV cache than is free. Nothing was computed."""
+
+
+class NotNumbers(Exception):
+    """A text's vector or score is not a number: the weights or their rounding are to blame."""
 
 
 class BadConstraint(Exception):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from edgellm.backends.base import EmbedLimits, Piece, TextEnds
+from edgellm.backends.base import EmbedLimits, NotNumbers, Piece, TextEnds
 from edgellm.backends.pooling import Pool, Rows
 from edgellm.errors import EngineError, EngineLoadError
 from edgellm.types import Pooling
@@ -97,15 +97,11 @@ class LlamaEmbedder:
     def finish(
         self, slot: int, *, is_normalized: bool = True, dimensions: int | None = None
     ) -> bytes:
-        pool = self._pools[slot]
-        self.drop(slot)
-        vector = pool.result(is_normalized=is_normalized, dimensions=dimensions)
+        vector = self._take(slot, is_normalized=is_normalized, dimensions=dimensions)
         return vector.astype("<f4").tobytes()
 
     def score(self, slot: int) -> float:
-        pool = self._pools[slot]
-        self.drop(slot)
-        first = float(pool.result(is_normalized=False, dimensions=1)[0])
+        first = float(self._take(slot, is_normalized=False, dimensions=1)[0])
         return first if self._has_probabilities else float(1 / (1 + np.exp(-first)))
 
     def drop(self, slot: int) -> None:
@@ -116,6 +112,14 @@ class LlamaEmbedder:
     def close(self) -> None:
         self._lib.llama_batch_free(self._batch)
         self._lib.llama_free(self._context)
+
+    def _take(self, slot: int, *, is_normalized: bool, dimensions: int | None) -> Rows:
+        pool = self._pools[slot]
+        self.drop(slot)
+        vector = pool.result(is_normalized=is_normalized, dimensions=dimensions)
+        if not np.isfinite(vector).all():
+            raise NotNumbers
+        return vector
 
     def _fill_batch(self, pieces: Sequence[Piece]) -> None:
         end, batch = 0, self._batch

@@ -246,6 +246,8 @@ def load_draft_model(name: str, options: EngineOptions, served: TokenBackend) ->
 
 
 def _unfitness(served: TokenBackend, draft: TokenBackend) -> str | None:
+    if "completion" not in draft.model.capabilities:
+        return "it is made for embeddings, and cannot write"
     if not draft.limits.can_cut:
         return "it is recurrent, in whole or in part, and cannot take back a guess"
     return vocabulary_difference(served.vocabulary(), draft.vocabulary())

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from edgellm.backends.base import Embedder, EmbedLimits, Piece, TokenBackend
+from edgellm.backends.base import Embedder, EmbedLimits, NotNumbers, Piece, TokenBackend
 from edgellm.engine.pace import Pace
 from edgellm.errors import EngineLoadError
 from edgellm.protocol import Failed, FromEngine, Ranks, Vectors
@@ -39,7 +39,6 @@ class _Job:
         self.results: list[bytes] = [b""] * len(texts.texts)
         self.num_begun = 0
         self.num_finished = 0
-        self.is_cancelled = False
 
 
 class _Text:
@@ -67,6 +66,7 @@ class Embedding:
         self._jobs: dict[int, _Job] = {}
         self._waiting: deque[_Job] = deque()  # that have texts to begin, the next one first
         self._open: list[_Text] = []
+        self.num_tokens = 0  # computed so far
         self._free_slots = list(range(self._limits.num_slots))
 
     @property
@@ -104,6 +104,7 @@ class Embedding:
         began = time.monotonic()
         self._embedder.feed([piece for _, piece in work])
         num_tokens = sum(len(piece.tokens) for _, piece in work)
+        self.num_tokens += num_tokens
         self._pace.observe(num_tokens, time.monotonic() - began)
         return list(self._commit(work))
 
@@ -158,12 +159,24 @@ class Embedding:
             text.num_computed += len(piece.tokens)
             if text.num_left:
                 continue
-            job = text.job
+            if text in self._open:  # and not ended with its request just now
+                yield from self._end(text)
+
+    def _end(self, text: _Text) -> Iterator[FromEngine]:
+        """All of a text is computed."""
+        job = text.job
+        self._close(text)
+        try:
             job.results[text.index] = self._result(text)
-            job.num_finished += 1
-            self._close(text)
-            if job.num_finished == len(job.results):
-                yield self._finish(job)
+        except NotNumbers:
+            self.cancel(job.request.id)
+            message = "The model computed something that is not a number."
+            hint = "Try another quantisation of the model, or --flash-attention off."
+            yield Failed(job.request.id, "internal", message, hint)
+            return
+        job.num_finished += 1
+        if job.num_finished == len(job.results):
+            yield self._finish(job)
 
     def _result(self, text: _Text) -> bytes:
         request = text.job.request

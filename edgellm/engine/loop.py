@@ -96,6 +96,7 @@ class Engine:
             num_waiting=len(self._scheduler.waiting),
             num_prompt_tokens=self._num_prompt_tokens,
             num_generated_tokens=self._num_generated_tokens,
+            num_embedded_tokens=self._embedding.num_tokens,
             num_guessed_tokens=self._num_guessed_tokens,
             num_kept_tokens=self._num_kept_tokens,
             num_steps=self._num_steps,

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from edgellm.backends import load_backend
 from edgellm.backends.base import OutOfMemory
 from edgellm.backends.threads import bind_threads
-from edgellm.errors import EdgellmError
+from edgellm.errors import EdgellmError, EngineLoadError
 from edgellm.tuning.measure import run, warm_up
 from edgellm.tuning.workload import Open, Problem, decode_request, encode
 
@@ -34,6 +34,11 @@ def _serve(answers: BinaryIO) -> None:
         raise RuntimeError(f"expected Open, got {type(first).__name__}")
     bind_threads(first.options)
     backend = load_backend(first.backend, first.path, first.options, lambda _: None)
+    if "completion" not in backend.model.capabilities:
+        raise EngineLoadError(
+            "Only models that write are tuned: this one is made for embeddings.",
+            "It is served as it is.",
+        )
     answers.write(encode(warm_up(backend)))
     answers.flush()
     for line in sys.stdin.buffer:

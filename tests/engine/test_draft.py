@@ -33,6 +33,7 @@ from edgellm.errors import EngineLoadError
 from edgellm.protocol import Generate, ModelInfo
 from edgellm.types import EngineOptions, EngineStats, Sampling, TokenLogprob
 from tests.engine.test_loop import complete, decisive, finish, text_of
+from tests.support.tiny_embedder import write_tiny_decoder
 from tests.support.tiny_model import write_tiny_model
 
 END, UNSURE, VOCAB = 90, 80, 100
@@ -373,6 +374,12 @@ def test_recurrent_models_neither_draft_nor_are_drafted_for(
     with pytest.raises(EngineLoadError, match=reason) as caught:
         answers(*paths, [])
     assert "leave out --draft-model" in caught.value.hint.lower()
+
+
+def test_an_embedding_model_is_no_draft_model(tmp_path: Path, tiny_model: Path) -> None:
+    embedder = write_tiny_decoder(tmp_path / "embedder.gguf")
+    with pytest.raises(EngineLoadError, match="made for embeddings"):
+        answers(tiny_model, embedder, [])
 
 
 def test_another_vocabulary_is_refused(pocket: Path, tiny_model: Path) -> None:

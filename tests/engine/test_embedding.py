@@ -117,6 +117,11 @@ def test_a_short_request_does_not_wait_for_a_long_one(backend: TokenBackend) -> 
     while not embedding.is_idle:
         told += [frame.id for frame in embedding.step(is_anyone_decoding=True) if frame]
     assert told == [2, 1]
+    assert embedding.num_tokens == sum(
+        len(text)
+        for inputs in ((LONG,) * 100, ("short",))
+        for text in prepared(backend, Embed(1, inputs)).texts
+    )
 
 
 def test_what_is_cancelled_leaves_the_others_whole(backend: TokenBackend) -> None:
@@ -208,6 +213,23 @@ def test_a_model_that_only_embeds_writes_nothing(tmp_path: Path) -> None:
     (failed,) = Engine(backend).submit(Generate(1, ("a",)))
     assert isinstance(failed, Failed)
     assert "cannot write text" in failed.message
+    backend.close()
+
+
+def test_what_is_no_number_fails_its_request_only(tmp_path: Path) -> None:
+    path = write_tiny_encoder(tmp_path / "broken.gguf", bias=float("nan"))
+    backend = load_backend("llama_cpp", str(path), OPTIONS, lambda _: None)
+    embedding = Embedding(backend)
+    for id_ in (1, 2):
+        embedding.submit(prepared(backend, Embed(id_, MANY[:3])))
+    told = []
+    while not embedding.is_idle:
+        told += embedding.step(is_anyone_decoding=False)
+    assert [(frame.id, type(frame)) for frame in told if isinstance(frame, Failed)] == [
+        (1, Failed),
+        (2, Failed),
+    ]
+    assert len(told) == 2
     backend.close()
 
 

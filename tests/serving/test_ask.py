@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
@@ -14,7 +16,7 @@ import gguf
 import pytest
 
 from edgellm.errors import ContextLengthExceeded, EngineCrashed, InvalidRequest, ModelNotFound
-from edgellm.protocol import Detokenize, Load, Texts, Tokenize, Tokens
+from edgellm.protocol import Detokenize, Embed, Load, Texts, Tokenize, Tokens, Vectors
 from edgellm.serving.backoff import Backoff
 from edgellm.serving.process import EngineProcess
 from edgellm.serving.resolver import DEFAULT_NAMES, ServedModel
@@ -245,5 +247,24 @@ def test_an_embedding_whose_caller_has_gone_is_given_up(tiny_model: Path) -> Non
             found = await router.embed(EmbedRequest("", ("one",)))
             assert len(found.vectors) == 1
             assert router.status("").num_requests == 0
+
+    run(test())
+
+
+def test_a_killed_engine_s_vectors_come_from_the_next_one(tiny_model: Path) -> None:
+    async def test() -> None:
+        process = EngineProcess(
+            Load("llama_cpp", str(tiny_model), OPTIONS), backoff=Backoff(first_seconds=0.01)
+        )
+        question = Embed(0, ("some text of a certain length",) * 400)
+        expected = await process.ask(question, Vectors)
+        assert process.pid is not None
+        asked = asyncio.create_task(process.ask(question, Vectors))
+        await asyncio.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+        found = await asked
+        assert (found.data, found.width) == (expected.data, expected.width)
+        assert process.num_restarts == 1
+        await process.aclose()
 
     run(test())

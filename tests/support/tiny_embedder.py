@@ -30,6 +30,7 @@ def write_tiny_encoder(
     architecture: str = "bert",
     pooling: gguf.PoolingType = gguf.PoolingType.MEAN,
     context: int = CONTEXT,
+    bias: float = 0,
     seed: int = 0,
 ) -> Path:
     """An encoder whose tokens are the letters: "bert" or "nomic-bert". One that pools by RANK has
@@ -47,7 +48,7 @@ def write_tiny_encoder(
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     _add_wordpieces(writer)
     tensors = Tensors(writer, np.random.default_rng(seed))
-    _add_encoder(tensors, architecture, context)
+    _add_encoder(tensors, architecture, context, bias)
     if pooling == gguf.PoolingType.RANK:
         tensors.add("cls.weight", WIDTH, WIDTH)
         tensors.add("cls.bias", WIDTH, value=0)
@@ -87,12 +88,12 @@ def write_tiny_decoder(
     return _written(writer, path)
 
 
-def _add_encoder(tensors: Tensors, architecture: str, context: int) -> None:
+def _add_encoder(tensors: Tensors, architecture: str, context: int, bias: float) -> None:
     tensors.add("token_embd.weight", len(WORDPIECES), WIDTH)
     tensors.add("token_types.weight", 2, WIDTH)
     if architecture == "bert":
         tensors.add("position_embd.weight", context, WIDTH)
-    _add_norm(tensors, "token_embd_norm")
+    _add_norm(tensors, "token_embd_norm", bias)
     for layer in range(LAYERS):
         block = f"blk.{layer}."
         for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
@@ -105,9 +106,9 @@ def _add_encoder(tensors: Tensors, architecture: str, context: int) -> None:
         _add_norm(tensors, block + "layer_output_norm")
 
 
-def _add_norm(tensors: Tensors, name: str) -> None:
+def _add_norm(tensors: Tensors, name: str, bias: float = 0) -> None:
     tensors.add(name + ".weight", WIDTH)
-    tensors.add(name + ".bias", WIDTH, value=0)
+    tensors.add(name + ".bias", WIDTH, value=bias)
 
 
 def _add_wordpieces(writer: gguf.GGUFWriter) -> None:

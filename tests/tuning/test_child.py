@@ -12,6 +12,7 @@ from edgellm.errors import EngineCrashed, EngineError, EngineLoadError
 from edgellm.tuning.child import COMMAND, ChildMeasurer
 from edgellm.tuning.workload import TooSlow, Workload
 from edgellm.types import EngineOptions
+from tests.support.tiny_embedder import write_tiny_encoder
 from tests.support.tiny_model import write_tiny_model
 
 OPTIONS = EngineOptions(context=256, cells=256, parallel=2, threads=1, threads_batch=1)
@@ -54,6 +55,12 @@ def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
     with _measurer(path) as measurer, pytest.raises(EngineLoadError, match="cannot load") as caught:
         measurer.load(OPTIONS)
     assert caught.value.hint
+
+
+def test_a_model_that_writes_nothing_is_not_tuned(tmp_path: Path) -> None:
+    path = write_tiny_encoder(tmp_path / "encoder.gguf")
+    with _measurer(path) as measurer, pytest.raises(EngineLoadError, match="made for embeddings"):
+        measurer.load(OPTIONS)
 
 
 @pytest.mark.parametrize(
