@@ -94,6 +94,7 @@ class Embed(Struct, frozen=True, tag="embed"):
     is_normalized: bool = True
     dimensions: int | None = None
     param: str = "input"  # the request's field, for errors
+    names: tuple[str, ...] = ()  # of each input, where one field did not hold them all
 
 
 class Rank(Struct, frozen=True, tag="rank"):

@@ -145,7 +145,7 @@ def _to_embed(backend: TokenBackend, question: Embed) -> TextsToEmbed:
     limits, ends = backend.embed_limits, backend.text_ends
     texts = []
     for index, item in enumerate(question.inputs):
-        param = question.param if len(question.inputs) == 1 else f"{question.param}[{index}]"
+        param = _name(question, index)
         if isinstance(item, str):
             tokens = text_tokens(backend, item)
         else:
@@ -163,6 +163,13 @@ def _to_embed(backend: TokenBackend, question: Embed) -> TextsToEmbed:
     )
 
 
+def _name(question: Embed, index: int) -> str:
+    """What errors call an input."""
+    if question.names:
+        return question.names[index]
+    return question.param if len(question.inputs) == 1 else f"{question.param}[{index}]"
+
+
 def _to_rank(backend: TokenBackend, question: Rank) -> TextsToEmbed:
     limits, ends = backend.embed_limits, backend.text_ends
     texts = (
@@ -171,18 +178,20 @@ def _to_rank(backend: TokenBackend, question: Rank) -> TextsToEmbed:
             limits.context,
             question.id,
             f"documents[{index}]",
+            "with the query ",
         )
         for index, document in enumerate(question.documents)
     )
     return TextsToEmbed(question.id, tuple(texts), is_ranked=True)
 
 
-def _checked(tokens: tuple[int, ...], context: int, id_: int, param: str) -> tuple[int, ...]:
+def _checked(
+    tokens: tuple[int, ...], context: int, id_: int, param: str, what: str = ""
+) -> tuple[int, ...]:
     if not tokens:
         raise Refusal(Failed(id_, "invalid_request", f"{param} is empty.", param=param))
     if len(tokens) <= context:
         return tokens
-    what = "with the query " if param.startswith("documents") else ""
     raise Refusal(
         Failed(
             id_,

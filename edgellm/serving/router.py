@@ -221,7 +221,8 @@ class Router:
                 rank = Rank(0, request.query, request.documents)
                 ranks = await entry.process.ask(rank, Ranks)
                 return Scores(ranks.scores, ranks.num_prompt_tokens)
-            embed = Embed(0, (request.query, *request.documents))
+            names = ("query", *(f"documents[{i}]" for i in range(len(request.documents))))
+            embed = Embed(0, (request.query, *request.documents), names=names)
             return to_scores(to_embeddings(await entry.process.ask(embed, Vectors)))
 
     # -- what there is --------------------------------------------------------------------------

@@ -214,6 +214,13 @@ def test_an_embedding_model_embeds_ranks_and_does_not_chat(tmp_path: Path) -> No
             expected = [cosine(query, other) for other in others]
             assert scores.scores == pytest.approx(expected, abs=1e-3)
             assert scores.prompt_tokens == found.prompt_tokens
+            for request, param in (
+                (RerankRequest("", "q", ("fine", "x" * 300)), "documents[1]"),
+                (RerankRequest("", "x" * 300, ("fine",)), "query"),
+            ):
+                with pytest.raises(ContextLengthExceeded) as too_long:
+                    await router.rerank(request)
+                assert too_long.value.param == param
             with pytest.raises(InvalidRequest, match="cannot write text") as caught:
                 [event async for event in router.generate(GenerateRequest("", prompt="Hi"))]
             assert "/v1/embeddings" in caught.value.hint
