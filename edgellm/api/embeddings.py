@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-import msgspec
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from edgellm.api.body import read_body, unless_disconnected
+from edgellm.api.body import read_body
 from edgellm.api.documented import documented
-from edgellm.api.replies import client_of, json_response, may_wait
+from edgellm.api.replies import client_of, embedded, json_response
 from edgellm.api.validation import missing, parse_body, to_keep_alive
 from edgellm.api.vectors import to_base64, to_inputs
 from edgellm.serving.router import Router
@@ -79,8 +78,7 @@ def embedding_routes(router: Router, max_body_bytes: int) -> APIRouter:
     ) -> tuple[str, Embeddings]:
         model = router.status(body.model or "").id
         asked = to_embed_request(body, value, param, model, client_of(request, body.user))
-        asked = msgspec.structs.replace(asked, may_wait=may_wait(request))
-        return model, await unless_disconnected(request, router.embed(asked))
+        return model, await embedded(request, router, asked)
 
     return routes
 

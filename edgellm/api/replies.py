@@ -5,6 +5,7 @@ A dialect brings the requests and knows how its answers are written, whole or as
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 
@@ -23,11 +24,20 @@ from edgellm.api.sse import (
     obstacle_of,
 )
 from edgellm.api.validation import bad_value
+from edgellm.serving.admission import CHARS_PER_TOKEN
 from edgellm.serving.desk import Desk
 from edgellm.serving.router import Router
-from edgellm.types import GenerateRequest
+from edgellm.types import (
+    Embeddings,
+    EmbedRequest,
+    GenerateRequest,
+    RerankRequest,
+    Sampling,
+    Scores,
+)
 
 WAIT_HEADER = "X-EdgeLLM-Wait"
+MOST_RECKONED = 100_000  # tokens of work that is no answer, in the reckoning of the queue
 TIMEOUT_HEADER = "X-Request-Timeout"
 
 
@@ -126,3 +136,35 @@ def _begin(request: Request, requests: list[GenerateRequest]) -> Answers:
         [replace(each, may_wait=can_wait, deadline_seconds=deadline) for each in requests]
     )
     return Answers(visit.generators, deadline, visit.close)
+
+
+async def embedded(request: Request, router: Router, asked: EmbedRequest) -> Embeddings:
+    """Vectors, for which the client waits in the model's queue as for an answer. Raises QueueFull
+    and what `router.embed` raises."""
+    asked = msgspec.structs.replace(asked, may_wait=may_wait(request))
+    size = sum(map(len, asked.inputs))
+    with _place(request, asked.model, asked.client, size):
+        return await unless_disconnected(request, router.embed(asked))
+
+
+async def ranked(request: Request, router: Router, asked: RerankRequest) -> Scores:
+    """Scores, for which the client waits as for an answer. Raises QueueFull and what
+    `router.rerank` raises."""
+    asked = msgspec.structs.replace(asked, may_wait=may_wait(request))
+    size = sum(len(asked.query) + len(document) for document in asked.documents)
+    with _place(request, asked.model, asked.client, size):
+        return await unless_disconnected(request, router.rerank(asked))
+
+
+def _place(
+    request: Request, model: str, client: str, num_chars: int
+) -> contextlib.AbstractContextManager[None]:
+    """A place in the queue for work that is no answer."""
+    desk: Desk = request.app.state.desk
+    like = GenerateRequest(
+        model,
+        prompt=(0,) * min(num_chars // CHARS_PER_TOKEN + 1, MOST_RECKONED),
+        sampling=Sampling(max_tokens=1),
+        client=client,
+    )
+    return desk.hold([like])

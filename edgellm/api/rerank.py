@@ -12,9 +12,9 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from edgellm.api.body import read_body, unless_disconnected
+from edgellm.api.body import read_body
 from edgellm.api.documented import documented
-from edgellm.api.replies import client_of, json_response, may_wait
+from edgellm.api.replies import client_of, json_response, ranked
 from edgellm.api.validation import bad_type, parse_body
 from edgellm.api.vectors import MAX_INPUTS
 from edgellm.serving.router import Router
@@ -45,10 +45,9 @@ def rerank_routes(router: Router, max_body_bytes: int) -> APIRouter:
         body = parse_body(RerankBody, await read_body(request, max_body_bytes))
         documents = to_documents(body.documents)
         model = router.status(body.model or "").id
-        asked = RerankRequest(
-            model, body.query, documents, client_of(request, body.user), may_wait(request)
-        )
-        scores = await unless_disconnected(request, router.rerank(asked))
+        client = client_of(request, body.user)
+        asked = RerankRequest(model, body.query, documents, client)
+        scores = await ranked(request, router, asked)
         is_judge = "rerank" in router.status(model).capabilities
         answer = ranking(
             model, scores, documents, body.top_n, has_documents=bool(body.return_documents)

@@ -71,6 +71,7 @@ def embed_to_request(body: OllamaEmbedBody, model: str, client: str = "") -> Emb
         model=model,
         inputs=to_inputs(body.input),
         must_truncate=body.truncate is not False,
+        dimensions=body.dimensions,
         client=client,
         keep_alive_seconds=to_keep_alive(body.keep_alive),
     )
@@ -81,7 +82,14 @@ def embeddings_to_request(body: OllamaEmbeddingsBody, model: str, client: str = 
     if body.prompt is None:
         raise missing("prompt")
     keep_alive = to_keep_alive(body.keep_alive)
-    return EmbedRequest(model, (body.prompt,), True, client, keep_alive_seconds=keep_alive)
+    return EmbedRequest(
+        model,
+        (body.prompt,),
+        must_truncate=True,
+        param="prompt",
+        client=client,
+        keep_alive_seconds=keep_alive,
+    )
 
 
 def to_inputs(value: Any) -> tuple[str, ...]:
