@@ -7,10 +7,15 @@ Knows no compiler and no grammar. What is refused here would be ignored or misre
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote, unquote
 
 from msgspec import Struct
+
+from edgellm.json_keywords import COUNTS, find_fault
+from edgellm.json_patterns import FORMATS, FORMLESS, narrowed
 
 MAX_DEPTH = 64
 # Between the parts of a JSON text: nothing, a space, or a line's end and the next one's beginning.
@@ -19,7 +24,10 @@ WHITESPACE = r"(?: |\n[ \t]{0,40})"
 MAX_TRIED_CHARS = 1_000_000  # by `find_culprit`: about half a second of compiling
 MAPS = ("properties", "patternProperties", "$defs", "definitions")
 LISTS = ("anyOf", "oneOf", "allOf", "prefixItems", "items")
-SINGLES = ("items", "additionalProperties", "additionalItems")
+SINGLES = (
+    *("items", "additionalProperties", "additionalItems"),
+    *("unevaluatedProperties", "unevaluatedItems"),
+)
 # Keywords that limit an instance, of any draft, and that cannot be kept to.
 UNSUPPORTED = frozenset(
     {
@@ -54,7 +62,21 @@ HARMLESS: dict[str, tuple[Any, ...]] = {
     "dependentRequired": ({},),
     "dependentSchemas": ({},),
     "dependencies": ({},),
+    "not": (False,),
 }
+# Keywords that say nothing without one of others.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "if": ("then", "else"),
+    "then": ("if",),
+    "else": ("if",),
+    "minContains": ("contains",),
+    "maxContains": ("contains",),
+    "$dynamicAnchor": ("$dynamicRef",),  # which is not supported anywhere in the schema
+}
+# With one of these beside it, what is "unevaluated" depends on more than a schema's own keywords.
+APPLICATORS = ("allOf", "anyOf", "oneOf", "$ref", "if", "dependentSchemas")
+
+_CONTROLS = re.compile(r"\\(?:u00[01]|x0[1-9a-fA-F]|x1)")  # in JSON text, or in a pattern in it
 
 
 class Problem(Struct, frozen=True):
@@ -96,45 +118,133 @@ def find_problem(schema: Any, path: str = "", depth: int = 0) -> Problem | None:
 
 
 def _own_problem(schema: dict[str, Any], path: str) -> Problem | None:
+    if _is_false(schema):
+        return None
     for key in sorted(UNSUPPORTED & schema.keys()):
-        if not _is_harmless(key, schema[key]):
+        if not _is_idle(key, schema) and not _as_additional(key, schema):
             return Problem(join(path, key), f"The keyword '{key}' is not supported.")
-    for key in ("exclusiveMinimum", "exclusiveMaximum"):
-        if isinstance(schema.get(key), bool):
-            return Problem(join(path, key), f"'{key}' must be a number, as since draft 6.")
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and not reference.startswith("#"):
-        return Problem(join(path, "$ref"), "A '$ref' can only lead into the schema itself (#...).")
+    for key, value in schema.items():
+        fault = find_fault(key, value)
+        if fault:
+            return Problem(join(path, key), fault)
+    if _may_repeat_names(schema):
+        return Problem(
+            join(path, "minProperties"),
+            "The keyword 'minProperties' is not supported beside names that are free: "
+            "a name may come twice.",
+        )
     return None
 
 
-def _is_harmless(key: str, value: Any) -> bool:
-    return any(type(value) is type(each) and value == each for each in HARMLESS.get(key, ()))
+def _is_false(schema: dict[str, Any]) -> bool:
+    """Whether it is a way to write `false`, which some generators use."""
+    return schema.get("not") == {} or schema.get("not") is True
 
 
-def without_harmless(schema: Any) -> Any:
-    """The same schema without keywords that say nothing, which the compiler would not take."""
-    if isinstance(schema, list):
-        return [without_harmless(each) for each in schema]
+def _may_repeat_names(schema: dict[str, Any]) -> bool:
+    """Whether so many properties are wanted that one with a free name could be counted twice."""
+    required = schema.get("required", [])
+    wanted = schema.get("minProperties", 0)
+    is_closed = schema.get("additionalProperties") is False and not schema.get("patternProperties")
+    return not is_closed and wanted > len({*required}) + 1
+
+
+def _is_idle(key: str, schema: dict[str, Any]) -> bool:
+    """Whether a keyword of a schema limits nothing."""
+    value = schema[key]
+    if key in NEEDS and not any(each in schema for each in NEEDS[key]):
+        return True
+    if any(type(value) is type(each) and value == each for each in HARMLESS.get(key, ())):
+        return True
+    match key:
+        case "unevaluatedProperties":
+            return "additionalProperties" in schema
+        case "unevaluatedItems":
+            return isinstance(schema.get("items"), (dict, bool))
+        case "uniqueItems":
+            return value is True and schema.get("maxItems") in (0, 1)
+        case "contains" | "minContains":
+            return schema.get("minContains") == 0 and "maxContains" not in schema
+        case _:
+            return False
+
+
+def _as_additional(key: str, schema: dict[str, Any]) -> str | None:
+    """The older keyword that says the same as an "unevaluated" one here, if there is one."""
+    if any(each in schema for each in APPLICATORS):
+        return None
+    if key == "unevaluatedProperties":
+        return "additionalProperties"
+    return "items" if key == "unevaluatedItems" and "items" not in schema else None
+
+
+def to_compilable(schema: Any) -> Any:
+    """The same schema as the compiler takes it, and reads it as every validator does.
+
+    Keywords that say nothing are left out, patterns and formats are spelled out (`json_patterns`),
+    "unevaluated" ones are replaced by the older ones that say the same, and counts such as 2.0
+    become whole numbers. The schema must have no problem (`find_problem`).
+    """
     if not isinstance(schema, dict):
         return schema
+    if _is_false(schema):
+        return False
+    found: dict[str, Any] = {}
+    for key, value in schema.items():
+        if not _is_idle(key, schema):
+            found[_as_additional(key, schema) or key] = _compilable_value(key, value)
+    return _without_format(found)
+
+
+def _compilable_value(key: str, value: Any) -> Any:
+    if key in MAPS:
+        names = narrowed if key == "patternProperties" else str
+        return {names(name): to_compilable(part) for name, part in value.items()}
+    if key in LISTS and isinstance(value, list):
+        return [to_compilable(part) for part in value]
+    if key in SINGLES:
+        return to_compilable(value)
+    match key, value:
+        case "pattern", str():
+            return narrowed(value)
+        case "$ref", str():
+            return quote(value, safe="#/%~!$&'()*+,;=:@?")
+        case _ if key in COUNTS:
+            return int(value)
+    return value
+
+
+def _without_format(schema: dict[str, Any]) -> dict[str, Any]:
+    """With patterns instead of the formats that have one."""
+    name = schema.get("format")
+    if name in FORMLESS:
+        return {key: value for key, value in schema.items() if key != "format"}
+    if name not in FORMATS:
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "format"}
+    pattern = {"pattern": narrowed(FORMATS[name])}
+    if "pattern" not in rest:
+        return rest | pattern
+    return rest | {"allOf": [*rest.get("allOf", []), pattern]}
+
+
+def compiler_options(text: str) -> dict[str, Any]:
+    """llguidance's options for a schema: every string is written in one way only.
+
+    With escapes of ordinary characters, `{"\\u0061": 2}` would be an additional property beside a
+    declared `a`, but is `a` to whoever reads it. Control characters have no other way, so their
+    escapes are there where the schema seems to speak of them.
+    """
     return {
-        key: value if key in ("const", "enum", "default", "examples") else _cleaned(key, value)
-        for key, value in schema.items()
-        if not (key in HARMLESS and _is_harmless(key, value))
+        "whitespace_pattern": WHITESPACE,
+        "json_allow_general_unicode_escapes": False,
+        "json_allowed_escapes": 'nrbtf\\"' + ("u" if _CONTROLS.search(text) else ""),
     }
 
 
-def _cleaned(key: str, value: Any) -> Any:
-    """Below `properties` and its like are names, not keywords."""
-    if key in MAPS and isinstance(value, dict):
-        return {name: without_harmless(part) for name, part in value.items()}
-    return without_harmless(value)
-
-
 def find_culprit(text: str, why_not: Callable[[str], str]) -> str:
-    """The path of the smallest part that fails by itself, e.g. ``properties.name``; empty for the
-    whole.
+    """The path of the keyword without which the smallest part that fails by itself would not,
+    e.g. ``properties.name.pattern``; of the part, if there is no such keyword; empty for the whole.
 
     Args:
         text: a schema that cannot be compiled.
@@ -154,7 +264,51 @@ def find_culprit(text: str, why_not: Callable[[str], str]) -> str:
         if num_chars > MAX_TRIED_CHARS:
             break
         if alone and "$ref" not in alone and why_not(attempt):
-            return path
+            return join(path, _find_keyword(alone, needed, why_not)).removesuffix(".")
+    return _find_bad_reference(root)
+
+
+def _find_bad_reference(root: dict[str, Any]) -> str:
+    """The path of a `$ref` that leads nowhere, else of any: it may lead to itself. Empty if there
+    is none."""
+    found = [
+        (join(path, "$ref"), part["$ref"])
+        for path, part in _parts(root)
+        if isinstance(part.get("$ref"), str)
+    ]
+    lost = (path for path, reference in found if not _leads_somewhere(root, reference))
+    return next(lost, found[0][0] if found else "")
+
+
+def _leads_somewhere(root: Any, reference: str) -> bool:
+    """Whether a JSON pointer is right; an anchor (`#name`) is taken to be wrong."""
+    place: Any = root
+    for step in unquote(reference.removeprefix("#")).split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(place, list) and name.isdecimal() and int(name) < len(place):
+            place = place[int(name)]
+        elif isinstance(place, dict) and name in place:
+            place = place[name]
+        else:
+            return False
+    return reference in ("", "#") or reference.startswith("#/")
+
+
+def _find_keyword(
+    part: dict[str, Any], shared: dict[str, Any], why_not: Callable[[str], str]
+) -> str:
+    """The first keyword without which a part can be compiled; where there is none, the first with
+    which it no longer can."""
+    keys = sorted(part, key=lambda key: key != "type")  # what is said of a type is to blame first
+    for key in reversed(keys):
+        rest = {name: value for name, value in part.items() if name != key}
+        if not why_not(json.dumps(rest | shared)):
+            return key
+    begun: dict[str, Any] = {}
+    for key in keys:
+        begun[key] = part[key]
+        if why_not(json.dumps(begun | shared)):
+            return key
     return ""
 
 

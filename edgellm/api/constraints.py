@@ -7,7 +7,7 @@ from typing import Any
 
 from edgellm.api.validation import bad_type, bad_value, unsupported
 from edgellm.errors import InvalidRequest
-from edgellm.json_schema import find_problem, join, without_harmless
+from edgellm.json_schema import find_problem, join, to_compilable
 from edgellm.types import Constraint, Tool
 
 MAX_CHARS = 256 * 1024  # of a schema, an expression or a grammar
@@ -28,7 +28,7 @@ def schema_constraint(schema: Any, param: str) -> Constraint:
             where,
         )
     try:
-        text = json.dumps(without_harmless(schema), allow_nan=False)
+        text = json.dumps(to_compilable(schema), allow_nan=False)
     except ValueError:
         raise bad_value(param, "finite numbers only", schema) from None
     check_size(text, param)

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgellm.backends.base import BadConstraint
 from edgellm.backends.candidates import Candidates, Mask
-from edgellm.json_schema import WHITESPACE, find_culprit
+from edgellm.json_schema import compiler_options, find_culprit
 from edgellm.types import Constraint
 
 MAX_TEXT_CHARS = 256 * 1024  # of a schema or grammar; 100,000 take 50 ms to compile
@@ -168,8 +168,7 @@ def to_source(constraint: Constraint) -> str:
     source: str
     match constraint.kind:
         case "json_schema":
-            options = {"whitespace_pattern": WHITESPACE}
-            source = LLMatcher.grammar_from_json_schema(text, overrides=options)
+            source = LLMatcher.grammar_from_json_schema(text, overrides=compiler_options(text))
         case "regex":
             source = LLMatcher.grammar_from_regex(text)
         case "grammar":
@@ -194,6 +193,8 @@ def _new_matcher(tokenizer: Any, source: str) -> Any:
 
     limits = LLParserLimits(max_lexer_states=MAX_LEXER_STATES, verbose_errors=False)
     matcher = LLMatcher(tokenizer, source, log_level=0, limits=limits)
+    if not matcher.is_error():
+        matcher.compute_bitmask()  # which finds out where there is no way to begin
     if matcher.is_error():
         raise BadConstraint(_first_line(matcher.get_error()))
     return matcher
@@ -201,7 +202,7 @@ def _new_matcher(tokenizer: Any, source: str) -> Any:
 
 def _first_line(error: str) -> str:
     """What the compiler says, without its inner state and its own options."""
-    text = error.split("\n<state>")[0].partition(" Enable 'coerce_one_of'")[0]
+    text = error.split("\n<")[0].partition(" Enable 'coerce_one_of'")[0]
     return text.strip()[:500]
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edgellm.errors import InvalidRequest
-from edgellm.json_schema import WHITESPACE, find_problem, join, without_harmless
+from edgellm.json_schema import compiler_options, find_problem, join, to_compilable
 from edgellm.types import Constraint, GenerateRequest, Tool
 
 ANY_OBJECT: dict[str, Any] = {"type": "object"}  # arguments of which the tool says nothing
@@ -118,13 +118,13 @@ def arguments_schema(tool: Tool) -> dict[str, Any]:
             param="tools",
             code="unsupported_value",
         )
-    schema: dict[str, Any] = without_harmless(tool.parameters)
+    schema: dict[str, Any] = to_compilable(tool.parameters)
     is_open = not {"type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"} & schema.keys()
     return ANY_OBJECT | schema if is_open else schema
 
 
 def _with_options(schema: dict[str, Any]) -> str:
-    return json.dumps({**schema, "x-guidance": {"whitespace_pattern": WHITESPACE}})
+    return json.dumps({**schema, "x-guidance": compiler_options(json.dumps(schema))})
 
 
 def _text_then_calls(syntax: CallSyntax, rules: str) -> str:

@@ -16,7 +16,7 @@ from edgellm.types import Constraint, GenerateRequest, Tool, ToolCallDelta
 CITY = {"type": "object", "properties": {"city": {"$ref": "#/$defs/c"}}, "$defs": {"c": {}}}
 WEATHER, NOW = Tool("weather", "", CITY), Tool("now")
 STRICT = Tool("weather", "", CITY, is_strict=True)
-UNKEEPABLE = Tool("f", "", {"type": "object", "properties": {"a": {"not": {}}}})
+UNKEEPABLE = Tool("f", "", {"type": "object", "properties": {"a": {"not": {"const": 1}}}})
 
 
 def grammar(**fields: Any) -> str:

@@ -156,7 +156,7 @@ def test_mistakes_are_told_before_anything_is_computed(backend: TokenBackend) ->
     engine = Engine(backend, NoCache())
     (failed,) = engine.submit(ask(1, bad))
     assert isinstance(failed, Failed)
-    assert (failed.kind, failed.param) == ("invalid_request", "response_format.schema.items")
+    assert (failed.kind, failed.param) == ("invalid_request", "response_format.schema.items.format")
     assert "Unknown format: tea" in failed.message
     assert engine.is_idle
 
