@@ -7,7 +7,8 @@ forced and whose values are mostly not; `string` writes one endless string, wher
 token is allowed: the dearest case. After a warm-up, runs are interleaved, each round in another
 order; figures are medians, `of free` that of each round's own ratios. With other load on the
 machine they say nothing: a ratio well over 1 is a sign of that. `allowed` is the time to find the
-tokens that may come next, `draw` that to sample one of them, both per token.
+tokens that may come next, `draw again` that to sample one of them; both only where the first draw
+was refused: `again` says how often that is.
 """
 
 from __future__ import annotations
@@ -171,7 +172,8 @@ def measure_tokens(
         times.clear()
     sampling = Sampling(max_tokens=options.decode + 1, ignore_eos=True, seed=options.seed)
     decode_rate(backend, [[300, 301]], CONSTRAINTS[name], options.decode, sampling)
-    return {method: median(times) for method, times in watch.seconds.items()}
+    figures = {method: median(times) for method, times in watch.seconds.items()}
+    return figures | {"again": len(watch.seconds["_draw_again"]) / len(watch.seconds["sample"])}
 
 
 def show(results: dict[str, Any]) -> None:
@@ -184,9 +186,13 @@ def show(results: dict[str, Any]) -> None:
         ],
     )
     print_table(
-        ("answers", "allowed µs", "draw µs", "sample µs"),
+        ("answers", "allowed µs", "draw again µs", "sample µs", "again"),
         [
-            (name, *(number(each[key] * 1e6) for key in ("allowed", "_draw", "sample")))
+            (
+                name,
+                *(number(each[key] * 1e6) for key in ("allowed", "_draw_again", "sample")),
+                f"{each['again']:.2f}",
+            )
             for name, each in results["token_seconds"].items()
         ],
     )
@@ -210,7 +216,7 @@ def main() -> None:
     }
     watch = Watch()  # after the rates, which it would change
     watch.on(Guide, "allowed")
-    watch.on(SamplerChain, "_draw")
+    watch.on(SamplerChain, "_draw_again")
     watch.on(SamplerChain, "sample")
     results["token_seconds"] = {
         name: measure_tokens(backend, watch, name, options) for name in CONSTRAINTS

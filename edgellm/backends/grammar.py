@@ -112,6 +112,7 @@ class Guide:
         self.failure = ""  # why nothing can come next, where that is not the answer's end
         self._matcher = matcher
         self._end_tokens = end_tokens
+        self._ends = frozenset(end_tokens.tolist())
         self._token_text = token_text
         self._after = after.encode()  # empty once it was written
         self._tail = b""
@@ -137,6 +138,25 @@ class Guide:
         if count == 1 or count == np.count_nonzero(allowed[self._end_tokens]):
             return int(np.argmax(allowed))
         return None
+
+    def forced(self) -> int | None:
+        """The next token, where only one text can follow: the one that it is usually spelled with.
+        Depends on nothing but the answer so far."""
+        if self._after or self._matcher.is_stopped():
+            return None
+        forced = self._matcher.compute_ff_tokens()
+        return forced[0] if forced else None
+
+    def take(self, token: int) -> bool:
+        """Whether that token may come; then it has come. Much cheaper than `allowed`."""
+        if self._after:
+            may_come = token not in self._ends
+            if may_come:
+                self._wait(token)
+            return may_come
+        may_come = bool(self._matcher.try_consume_tokens([token]))
+        self._note_error()
+        return may_come
 
     def accept(self, token: int) -> None:
         """That token came. What comes after the end is not looked at."""

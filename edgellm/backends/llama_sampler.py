@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from edgellm.backends.candidates import Candidates, Mask
+from edgellm.backends.candidates import Mask
 from edgellm.backends.grammar import Guide
 from edgellm.types import Sampling
 
 MIN_KEEP = 1  # candidates that a truncating sampler leaves at least
+_WORD = 0xFFFFFFFF  # seeds have 32 bits
 
 
 class SamplerChain:
@@ -38,6 +39,10 @@ class SamplerChain:
         if guide is not None:
             self._entries = guide.candidates.entries.ctypes.data_as(lib.llama_token_data_p)
         self.top_logprobs = sampling.top_logprobs
+        self._seed = (sampling.seed or 0) & _WORD
+        self._is_greedy = not sampling.temperature
+        self._remembers = False  # whether a sampler of the chain looks back at earlier tokens
+        self._num_drawn = 0
         self._lib = lib
         self._num_vocab: int = lib.llama_vocab_n_tokens(vocab)
         self._num_banned = 0 if sampling.ignore_eos else sampling.min_tokens
@@ -72,14 +77,48 @@ class SamplerChain:
         last = lib.llama_sampler_chain_get(self._chain, lib.llama_sampler_chain_n(self._chain) - 1)
         single = (lib.llama_token_data * 1)(lib.llama_token_data(0, 0.0, 0.0))
         for token in tokens:
-            # Of a single candidate the last sampler draws, too: one random number for each token.
-            lib.llama_sampler_apply(last, lib.llama_token_data_array(single, 1, -1, False))
-            lib.llama_sampler_accept(self._chain, token)
-            self._count()
-            if self._guide is not None:
-                self._guide.accept(token)
+            if self._guide is None or self._guide.forced() != token:
+                # Of a single candidate the last sampler draws, too: one random number for a token.
+                lib.llama_sampler_apply(last, lib.llama_token_data_array(single, 1, -1, False))
+            self._follow(token)
+
+    def _follow(self, token: int) -> None:
+        """That token came, without a draw."""
+        if self._remembers:
+            self._lib.llama_sampler_accept(self._chain, token)
+        self._count()
+        if self._guide is not None:
+            self._guide.accept(token)
 
     def _sample_allowed(self, guide: Guide, native_context: Any, output: int) -> int:
+        """Draw as if nothing were forbidden; only if what came is, draw among the allowed tokens.
+
+        Which tokens are allowed is dear to find out, whether one is costs next to nothing, and a
+        model that knows what it is asked for rarely errs. The tokens come as often as if the
+        forbidden ones had never been candidates: let p be the chances of all tokens, A those of the
+        allowed ones together. An allowed x comes at once with p(x), and with the chance 1 - A that
+        the first draw fails it comes from the second with p(x) / A, which makes p(x) / A. This is
+        exact for a greedy choice and for temperatures. Samplers that cut the tail (top_k and the
+        like) cut it before the check, as llama.cpp's own grammars do.
+
+        Each token that is not forced takes one random number of the chain's, whatever becomes of
+        it, as in `replay`.
+        A chain that looks back would count the refused token, so there the mask comes first.
+        """
+        forced = guide.forced()
+        if forced is not None:
+            self._follow(forced)
+            return forced
+        if self._remembers:
+            return self._sample_masked(guide, native_context, output)
+        token: int = self._lib.llama_sampler_sample(self._chain, native_context, output)
+        if not guide.take(token):
+            token = self._draw_again(guide, native_context, output)
+            guide.accept(token)
+        self._count()
+        return token
+
+    def _sample_masked(self, guide: Guide, native_context: Any, output: int) -> int:
         """Forbidden tokens are no candidates, so the chain and the random numbers are the usual.
 
         Where there is no choice there is nothing to sample, and an answer that is complete ends,
@@ -90,20 +129,39 @@ class SamplerChain:
         if only is not None:
             self.replay([only])
             return only
-        token = self._draw(guide.candidates, allowed, native_context, output)
+        array = self._candidates(guide, allowed, native_context, output)
+        self._lib.llama_sampler_apply(self._chain, array)
+        token = int(array.data[array.selected].id)
         self._lib.llama_sampler_accept(self._chain, token)
         self._count()
         guide.accept(token)
         return token
 
-    def _draw(self, candidates: Candidates, allowed: Mask, native_context: Any, output: int) -> int:
+    def _draw_again(self, guide: Guide, native_context: Any, output: int) -> int:
+        """Draw among the allowed tokens, with a random number that is not the chain's."""
+        allowed = guide.allowed()
+        only = guide.only_choice(allowed)
+        if only is not None:
+            return only
         lib = self._lib
-        pointer = lib.llama_get_logits_ith(native_context, output)
-        logits = np.ctypeslib.as_array(pointer, (self._num_vocab,))
-        count = candidates.fill(logits, allowed)
-        array = lib.llama_token_data_array(self._entries, count, -1, False)
-        lib.llama_sampler_apply(self._chain, array)
+        array = self._candidates(guide, allowed, native_context, output)
+        if self._is_greedy:
+            lib.llama_sampler_apply(self._chain, array)
+            return int(array.data[array.selected].id)
+        for index in range(lib.llama_sampler_chain_n(self._chain) - 1):
+            lib.llama_sampler_apply(lib.llama_sampler_chain_get(self._chain, index), array)
+        # Seeded by the token's place, so that a replayed answer goes on as it would have.
+        last = lib.llama_sampler_init_dist(self._seed ^ (self._num_drawn + 1) * 0x9E3779B1 & _WORD)
+        lib.llama_sampler_apply(last, array)
+        lib.llama_sampler_free(last)
         return int(array.data[array.selected].id)
+
+    def _candidates(self, guide: Guide, allowed: Mask, native_context: Any, output: int) -> Any:
+        """The allowed tokens with their logits, as llama.cpp takes them."""
+        pointer = self._lib.llama_get_logits_ith(native_context, output)
+        logits = np.ctypeslib.as_array(pointer, (self._num_vocab,))
+        count = guide.candidates.fill(logits, allowed)
+        return self._lib.llama_token_data_array(self._entries, count, -1, False)
 
     def close(self) -> None:
         """Free the native samplers."""
@@ -111,6 +169,7 @@ class SamplerChain:
 
     def _count(self) -> None:
         """A token was drawn: the ban of the end-of-text tokens may be over."""
+        self._num_drawn += 1
         if self._num_banned > 0:
             self._num_banned -= 1
             if self._num_banned == 0:
@@ -139,6 +198,7 @@ class SamplerChain:
         self, last_n: int, strengths: tuple[float, float, float], seen: Iterable[int]
     ) -> None:
         """`strengths`: repeat (a factor), frequency and presence (subtracted from the logit)."""
+        self._remembers = True
         sampler = self._lib.llama_sampler_init_penalties(self._num_vocab, last_n, *strengths)
         for token in seen:
             self._lib.llama_sampler_accept(sampler, token)
@@ -159,5 +219,5 @@ class SamplerChain:
         if sampling.min_p:
             choosers.append(lib.llama_sampler_init_min_p(sampling.min_p, MIN_KEEP))
         choosers.append(lib.llama_sampler_init_temp(sampling.temperature))
-        choosers.append(lib.llama_sampler_init_dist((sampling.seed or 0) & 0xFFFFFFFF))
+        choosers.append(lib.llama_sampler_init_dist(self._seed))
         return choosers

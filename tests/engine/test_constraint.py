@@ -86,9 +86,11 @@ def test_different_constraints_at_once(backend: TokenBackend) -> None:
     assert results[7][0] == complete(Engine(backend, NoCache()), free)[7][0]
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1.5])
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_guesses_change_nothing(backend: TokenBackend, temperature: float) -> None:
-    sampling = replace(HOT, temperature=temperature)
+    """The logits of a batch of another size differ in the last bits, so not too many tokens may be
+    near to each other."""
+    sampling = replace(HOT, temperature=temperature, top_k=8)
     requests = [
         ask(id_, Constraint("json_schema", json.dumps(SCHEMAS[name])), sampling)
         for id_, name in enumerate(("person", "tree", "array"))
