@@ -206,6 +206,10 @@ class TokenBackend(Protocol):
     def remove_sampler(self, sampler: int) -> None:
         """Free a sampler."""
 
+    def forced(self, sampler: int) -> list[int]:
+        """What a sampler with a constraint draws next, as far as there is no choice. The slot need
+        not hold the tokens before."""
+
     def step(self, work: Sequence[Work]) -> list[list[Sampled]]:
         """Compute all of `work` at once; for each, what was sampled.
 

@@ -139,13 +139,13 @@ class Guide:
             return int(np.argmax(allowed))
         return None
 
-    def forced(self) -> int | None:
-        """The next token, where only one text can follow: the one that it is usually spelled with.
-        Depends on nothing but the answer so far."""
+    def forced(self) -> list[int]:
+        """The next tokens, where only one text can follow: those that usually spell it. They
+        depend on nothing but the answer so far."""
         if self._after or self._matcher.is_stopped():
-            return None
-        forced = self._matcher.compute_ff_tokens()
-        return forced[0] if forced else None
+            return []
+        forced: list[int] = self._matcher.compute_ff_tokens()
+        return forced
 
     def take(self, token: int) -> bool:
         """Whether that token may come; then it has come. Much cheaper than `allowed`."""

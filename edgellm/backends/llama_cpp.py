@@ -256,6 +256,9 @@ class LlamaCppBackend:
     def remove_sampler(self, sampler: int) -> None:
         self._samplers.pop(sampler).close()
 
+    def forced(self, sampler: int) -> list[int]:
+        return self._samplers[sampler].forced()
+
     def step(self, work: Sequence[Work]) -> list[list[Sampled]]:
         outputs = self._fill_batch(work)
         status = self._lib.llama_decode(self._context, self._batch)

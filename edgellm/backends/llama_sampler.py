@@ -71,13 +71,17 @@ class SamplerChain:
         """Why the newest token is none; empty where all is well."""
         return self._guide.failure if self._guide is not None else ""
 
+    def forced(self) -> list[int]:
+        """The tokens that come next whatever the model says."""
+        return self._guide.forced() if self._guide is not None else []
+
     def replay(self, tokens: Iterable[int]) -> None:
         """Be as if all of `tokens` had been drawn: penalties, the ban, the random numbers."""
         lib = self._lib
         last = lib.llama_sampler_chain_get(self._chain, lib.llama_sampler_chain_n(self._chain) - 1)
         single = (lib.llama_token_data * 1)(lib.llama_token_data(0, 0.0, 0.0))
         for token in tokens:
-            if self._guide is None or self._guide.forced() != token:
+            if [token] != self.forced()[:1]:
                 # Of a single candidate the last sampler draws, too: one random number for a token.
                 lib.llama_sampler_apply(last, lib.llama_token_data_array(single, 1, -1, False))
             self._follow(token)
@@ -106,9 +110,9 @@ class SamplerChain:
         A chain that looks back would count the refused token, so there the mask comes first.
         """
         forced = guide.forced()
-        if forced is not None:
-            self._follow(forced)
-            return forced
+        if forced:
+            self._follow(forced[0])
+            return forced[0]
         if self._remembers:
             return self._sample_masked(guide, native_context, output)
         token: int = self._lib.llama_sampler_sample(self._chain, native_context, output)

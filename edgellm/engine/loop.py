@@ -74,7 +74,7 @@ class Engine:
         self._cache = KVCache(backend, backend.limits, prefixes, host)
         self._pace = Pace(backend.limits.batch_tokens)
         self._guesser = guesser if backend.limits.can_cut else None
-        self._scheduler = Scheduler(backend.limits, self._cache, self._guesser)
+        self._scheduler = Scheduler(backend.limits, self._cache, self._guesser, backend.forced)
         self._embedding = Embedding(backend)
         self._sequences: dict[int, Sequence] = {}
         self._num_prompt_tokens = 0

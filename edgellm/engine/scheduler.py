@@ -10,7 +10,7 @@ into the queue and goes on later, where it was. Knows no runtime, no clock and n
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Tokens
 from typing import Protocol
 
@@ -36,11 +36,24 @@ class Speed(Protocol):
 class Scheduler:
     """Sequences wait in a queue, run in a slot, and leave it when they are done."""
 
-    def __init__(self, limits: Limits, cache: KVCache, guesser: Guesser | None = None) -> None:
-        """`guesser` decides how much is guessed; None = nothing is."""
+    def __init__(
+        self,
+        limits: Limits,
+        cache: KVCache,
+        guesser: Guesser | None = None,
+        forced: Callable[[int], Tokens[int]] = lambda _: (),
+    ) -> None:
+        """Make one without sequences.
+
+        Args:
+            guesser: decides how much is guessed; None = nothing is.
+            forced: the tokens that must come next in a sequence, which its constraint knows.
+        """
         self._limits = limits
         self._cache = cache
         self._guesser = guesser
+        self._forced = forced
+        self._sure: set[int] = set()  # sequences whose newest guesses are forced tokens
         self.waiting: deque[Sequence] = deque()
         self.running: dict[int, Sequence] = {}  # by slot, oldest first
 
@@ -84,7 +97,7 @@ class Scheduler:
                 self._cache.checkpoint(item.slot, sequence.num_computed)
             if num_wrong:
                 self._cache.truncate(item.slot, sequence.num_computed, num_wrong)
-            if item.num_guessed and self._guesser is not None:
+            if item.num_guessed and self._guesser and sequence.id not in self._sure:
                 self._guesser.observe(sequence, item.num_guessed, num_kept)
             for result in results:
                 sequence.append(result.token)
@@ -149,9 +162,27 @@ class Scheduler:
     def _guess(self) -> Guesses:
         """What to check beside the next tokens, by sequence. Not while prompts are computed."""
         running = self.running.values()
-        if self._guesser is None or not all(sequence.is_decoding for sequence in running):
+        self._sure = set()
+        if not all(sequence.is_decoding for sequence in running):
             return {}
-        return self._guesser.guess(running, self._limits.outputs - len(running))
+        room = self._limits.outputs - len(running)
+        sure = self._look_ahead(room)
+        self._sure = set(sure)
+        room -= sum(map(len, sure.values()))
+        guesses = self._guesser.guess(running, room) if self._guesser is not None else {}
+        return guesses | sure
+
+    def _look_ahead(self, room: int) -> Guesses:
+        """What constraints leave no choice about is computed together with the token before."""
+        if not self._limits.can_cut:
+            return {}
+        sure: Guesses = {}
+        for sequence in self.running.values():
+            most = min(room, sequence.num_left - 1)
+            if sequence.constraint is not None and most > 0:
+                sure[sequence.id] = [*self._forced(sequence.id)[:most]]
+                room -= len(sure[sequence.id])
+        return {id_: tokens for id_, tokens in sure.items() if tokens}
 
     def _grow(self, guesses: Guesses) -> Guesses:
         """Take the cells that this step needs. Where there are none, guesses go, then the

@@ -15,9 +15,12 @@ from msgspec.structs import replace
 
 from edgellm.backends import load_backend
 from edgellm.backends.base import TokenBackend
+from edgellm.backends.grammar import Guide
+from edgellm.backends.llama_sampler import SamplerChain
 from edgellm.engine.guesser import Guesser
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_cache import NoCache
+from edgellm.engine.scheduler import Scheduler
 from edgellm.engine.speculation import StepCost
 from edgellm.protocol import Delta, Done, Failed, Generate
 from edgellm.types import Constraint, EngineOptions, Sampling
@@ -193,3 +196,111 @@ def test_after_a_reasoning_the_answer_fits(backend: TokenBackend) -> None:
     assert isinstance(end, Done)
     assert end.reason == "stop"
     assert re.fullmatch(r"[^.]*\.\d{4}", text), text
+
+
+LIST = Constraint(
+    "json_schema",
+    json.dumps({"type": "array", "items": SCHEMAS["person"], "minItems": 3, "maxItems": 3}),
+)
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> list[object]:
+    """One entry for each call from now on."""
+    inner, calls = getattr(owner, name), []
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return inner(*arguments)
+
+    monkeypatch.setattr(owner, name, counted)
+    return calls
+
+
+def ask_first_for_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plain way: no draw before it is known which tokens may come."""
+    inner = SamplerChain._add_penalties
+
+    def remembering(self: SamplerChain, *arguments: Any) -> None:
+        inner(self, *arguments)
+        self._remembers = True
+
+    monkeypatch.setattr(SamplerChain, "_add_penalties", remembering)
+
+
+@pytest.mark.parametrize("name", ["person", "tree", "types", "date", "additional", "unanchored"])
+def test_drawing_first_gives_the_greedy_answer_of_the_plain_way(
+    backend: TokenBackend, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    greedy = Sampling(temperature=0, max_tokens=200)
+    request = ask(1, Constraint("json_schema", json.dumps(SCHEMAS[name])), greedy)
+    fast = complete(Engine(backend, NoCache()), request)
+    ask_first_for_the_mask(monkeypatch)
+    masks = count_calls(monkeypatch, Guide, "allowed")
+    plain = complete(Engine(backend, NoCache()), request)
+    assert masks
+    assert fast[1][2] == plain[1][2]
+
+
+def test_drawing_first_gives_each_token_as_often_as_the_plain_way(
+    backend: TokenBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ten digits after a prompt where other tokens are likelier, most first draws are refused;
+    of most letters few are."""
+
+    def share(pattern: str) -> dict[str, int]:
+        sampling = Sampling(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, max_tokens=1)
+        texts: dict[str, int] = {}
+        for first in range(0, num_draws, 8):
+            requests = [
+                ask(first + id_, Constraint("regex", pattern), sampling) for id_ in range(8)
+            ]
+            for text, _, _ in complete(Engine(backend, NoCache()), *requests).values():
+                texts[text[:1]] = texts.get(text[:1], 0) + 1
+        return texts
+
+    num_draws = 800
+    for pattern in ("[0-9]x", "[A-Za-z ].*x"):
+        with monkeypatch.context() as patched:
+            fast = share(pattern)
+            ask_first_for_the_mask(patched)
+            plain = share(pattern)
+        distance = sum(abs(fast.get(t, 0) - plain.get(t, 0)) for t in {*fast, *plain})
+        assert distance / num_draws < 0.25, (fast, plain)  # chance alone makes some 0.1
+
+
+def test_what_must_come_is_computed_together(
+    backend: TokenBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "there is one way only to go on from here"
+    engine = Engine(backend, NoCache())
+    ((got, end, tokens),) = complete(engine, ask(1, Constraint("regex", f"[ab]{text}"))).values()
+    assert got[1:] == text
+    assert isinstance(end, Done)
+    assert engine.stats.num_steps < len(tokens) / 2
+    monkeypatch.setattr(Scheduler, "_look_ahead", lambda self, room: {})
+    slow = Engine(backend, NoCache())
+    assert complete(slow, ask(1, Constraint("regex", f"[ab]{text}")))[1][2] == tokens
+    assert slow.stats.num_steps >= len(tokens)
+
+
+def test_what_must_come_stops_at_max_tokens_and_at_stop_texts(backend: TokenBackend) -> None:
+    constraint = Constraint("regex", "one two three four five six seven")
+    for count in range(1, 6):
+        short = complete(Engine(backend, NoCache()), ask(1, constraint, Sampling(max_tokens=count)))
+        assert len(short[1][2]) == count
+    stopped = complete(Engine(backend, NoCache()), ask(1, constraint, Sampling(stop=(" four",))))
+    assert stopped[1][0] == "one two three"
+
+
+def test_an_answer_that_steps_back_still_fits(
+    pocket: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = EngineOptions(context=300, parallel=4, cells=300, threads=1)
+    stepped_back = count_calls(monkeypatch, Scheduler, "_preempt")
+    with contextlib.closing(load_backend("llama_cpp", str(pocket), options, lambda _: None)) as it:
+        results = complete(Engine(it), *(ask(id_, LIST) for id_ in range(4)))
+    assert stepped_back
+    for text, end, _ in results.values():
+        assert isinstance(end, Done)
+        assert end.reason == "stop"
+        jsonschema.validate(json.loads(text), json.loads(LIST.text))
