@@ -15,7 +15,7 @@ MOST_NESTED = 50
 QUOTES = ('"""', "'''", '"', "'")
 
 _NAME = re.compile(r"[A-Za-z_][\w.\-]*")
-_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
+_NUMBER = re.compile(r"[-+]?(?:[0-9][0-9_]*)?(?:\.[0-9]*)?(?:[eE][-+]?[0-9]*)?")
 _WORDS: dict[str, Any] = {
     "True": True,
     "true": True,

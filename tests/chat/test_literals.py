@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edgellm.chat.calls import Calls
@@ -85,3 +86,41 @@ def test_everything_else_is_refused(text: str) -> None:
 def test_a_text_that_may_go_on_is_unfinished(text: str) -> None:
     with pytest.raises(Unfinished):
         Reader(text).value()
+
+
+PYTHON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**12), 10**12)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=4), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.lists(st.sampled_from([*"[](){}',:=\"\\ab1.-e_ \n", "'''", "True", "nul", "\\u12", "\\x"]))
+)
+def test_any_text_is_a_value_or_none_and_its_beginning_is_no_other_mistake(
+    pieces: list[str],
+) -> None:
+    text = "".join(pieces)
+    for length in range(len(text) + 1):
+        reader = Reader(text[:length])
+        with contextlib.suppress(BadText):
+            reader.value()
+            assert reader.position <= length
+
+
+@given(PYTHON)
+@example([1e-16, -6.2e22])
+def test_a_beginning_of_a_value_is_unfinished(value: object) -> None:
+    """So that a stream waits for the rest, and gives nothing up that could still be read."""
+    text = repr([value])
+    for length in range(len(text)):
+        with pytest.raises(Unfinished):
+            Reader(text[:length]).value()

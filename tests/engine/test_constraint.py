@@ -258,14 +258,14 @@ def test_drawing_first_gives_each_token_as_often_as_the_plain_way(
                 texts[text[:1]] = texts.get(text[:1], 0) + 1
         return texts
 
-    num_draws = 800
+    num_draws = 400
     for pattern in ("[0-9]x", "[A-Za-z ].*x"):
         with monkeypatch.context() as patched:
             fast = share(pattern)
             ask_first_for_the_mask(patched)
             plain = share(pattern)
         distance = sum(abs(fast.get(t, 0) - plain.get(t, 0)) for t in {*fast, *plain})
-        assert distance / num_draws < 0.25, (fast, plain)  # chance alone makes some 0.1
+        assert distance / num_draws < 0.35, (fast, plain)  # chance alone makes some 0.2
 
 
 def test_what_must_come_is_computed_together(
