@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
+import sys
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ def why_invalid(schema: Any, text: str) -> str:
 
 
 def _python_says(schema: Any, text: str) -> str:
-    exact = json.loads(text, parse_float=Decimal)
+    exact = json.loads(text, parse_float=_exact)
     exact_schema = json.loads(json.dumps(schema), parse_float=Decimal)
     # Items in a list are of older drafts.
     default = jsonschema.Draft7Validator if _has_old_items(schema) else LATEST
@@ -61,6 +62,17 @@ def _python_says(schema: Any, text: str) -> str:
     return str(error.message) if error is not None else ""
 
 
+def _exact(number: str) -> Decimal | float:
+    try:
+        return Decimal(number)
+    except InvalidOperation:  # a hot model may write 1e9999999999999999999
+        return _finite(number)
+
+
+def _finite(number: str) -> float:
+    return max(-sys.float_info.max, min(float(number), sys.float_info.max))
+
+
 def _rust_says(schema: Any, text: str) -> str:
     make: Any = jsonschema_rs.validator_for
     make = jsonschema_rs.Draft7Validator if _has_old_items(schema) else make
@@ -68,7 +80,7 @@ def _rust_says(schema: Any, text: str) -> str:
         validator = make(schema, validate_formats=True)
     except (ValueError, AttributeError):  # a schema that it does not take
         return ""
-    error = next(validator.iter_errors(json.loads(text)), None)
+    error = next(validator.iter_errors(json.loads(text, parse_float=_finite)), None)
     is_exact = error is None or error.kind.name != "multipleOf"  # it divides doubles
     return str(error.message) if error is not None and is_exact else ""
 
