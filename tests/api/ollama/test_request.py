@@ -233,7 +233,7 @@ def test_generate_s_prompts() -> None:
         ({"think": 3}, "think"),
         ({"format": "xml"}, "format"),
         ({"format": 1}, "format"),
-        ({"format": {"not": {}}}, "format.not"),
+        ({"format": {"not": {"type": "null"}}}, "format.not"),
         ({"keep_alive": "soon"}, "keep_alive"),
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"options": {"temperature": "hot"}}, "options.temperature"),
