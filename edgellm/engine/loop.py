@@ -18,12 +18,14 @@ from edgellm.engine.embedding import Embedding, Texts
 from edgellm.engine.guesser import Guesser
 from edgellm.engine.host_cache import HostCache
 from edgellm.engine.kv_cache import KVCache
+from edgellm.engine.look_ahead import LookAhead
 from edgellm.engine.pace import Pace
 from edgellm.engine.prefix_cache import PrefixCache, RadixCache
 from edgellm.engine.prefix_store import PrefixStore
 from edgellm.engine.sampling import resolve
 from edgellm.engine.scheduler import Scheduler
 from edgellm.engine.sequence import Sequence
+from edgellm.engine.speculation import StepCost
 from edgellm.protocol import (
     Accepted,
     Cancel,
@@ -74,7 +76,9 @@ class Engine:
         self._cache = KVCache(backend, backend.limits, prefixes, host)
         self._pace = Pace(backend.limits.batch_tokens)
         self._guesser = guesser if backend.limits.can_cut else None
-        self._scheduler = Scheduler(backend.limits, self._cache, self._guesser, backend.forced)
+        self._cost = guesser.cost if guesser is not None else StepCost()
+        look_ahead = LookAhead(self._cost, backend.forced) if backend.limits.can_cut else None
+        self._scheduler = Scheduler(backend.limits, self._cache, self._guesser, look_ahead)
         self._embedding = Embedding(backend)
         self._sequences: dict[int, Sequence] = {}
         self._num_prompt_tokens = 0
@@ -189,8 +193,7 @@ class Engine:
         num_tokens = sum(len(item.tokens) for item in work)
         num_guessed = sum(item.num_guessed for item in work)
         if num_tokens == len(work) + num_guessed:  # nothing but answers
-            if self._guesser is not None:
-                self._guesser.cost.observe(len(work), num_guessed, seconds)
+            self._cost.observe(len(work), num_guessed, seconds)
         else:
             self._pace.observe(num_tokens, seconds)
 

@@ -10,13 +10,14 @@ into the queue and goes on later, where it was. Knows no runtime, no clock and n
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from collections.abc import Sequence as Tokens
 from typing import Protocol
 
 from edgellm.backends.base import Limits, Sampled, Work
 from edgellm.engine.guesser import Guesser
 from edgellm.engine.kv_cache import KVCache
+from edgellm.engine.look_ahead import LookAhead
 from edgellm.engine.sequence import Sequence
 from edgellm.engine.speculation import Guesses
 
@@ -41,19 +42,18 @@ class Scheduler:
         limits: Limits,
         cache: KVCache,
         guesser: Guesser | None = None,
-        forced: Callable[[int], Tokens[int]] = lambda _: (),
+        look_ahead: LookAhead | None = None,
     ) -> None:
         """Make one without sequences.
 
         Args:
             guesser: decides how much is guessed; None = nothing is.
-            forced: the tokens that must come next in a sequence, which its constraint knows.
+            look_ahead: knows what must come next; None = nothing does.
         """
         self._limits = limits
         self._cache = cache
         self._guesser = guesser
-        self._forced = forced
-        self._sure: set[int] = set()  # sequences whose newest guesses are forced tokens
+        self._look_ahead = look_ahead
         self.waiting: deque[Sequence] = deque()
         self.running: dict[int, Sequence] = {}  # by slot, oldest first
 
@@ -97,8 +97,8 @@ class Scheduler:
                 self._cache.checkpoint(item.slot, sequence.num_computed)
             if num_wrong:
                 self._cache.truncate(item.slot, sequence.num_computed, num_wrong)
-            if item.num_guessed and self._guesser and sequence.id not in self._sure:
-                self._guesser.observe(sequence, item.num_guessed, num_kept)
+            if item.num_guessed:
+                self._observe(sequence, item.num_guessed, num_kept)
             for result in results:
                 sequence.append(result.token)
                 yield sequence, result
@@ -162,27 +162,21 @@ class Scheduler:
     def _guess(self) -> Guesses:
         """What to check beside the next tokens, by sequence. Not while prompts are computed."""
         running = self.running.values()
-        self._sure = set()
-        if not all(sequence.is_decoding for sequence in running):
+        if not self._limits.can_cut or not all(sequence.is_decoding for sequence in running):
             return {}
         room = self._limits.outputs - len(running)
-        sure = self._look_ahead(room)
-        self._sure = set(sure)
+        sure = self._look_ahead.guess(running, room) if self._look_ahead is not None else {}
         room -= sum(map(len, sure.values()))
         guesses = self._guesser.guess(running, room) if self._guesser is not None else {}
         return guesses | sure
 
-    def _look_ahead(self, room: int) -> Guesses:
-        """What constraints leave no choice about is computed together with the token before."""
-        if not self._limits.can_cut:
-            return {}
-        sure: Guesses = {}
-        for sequence in self.running.values():
-            most = min(room, sequence.num_left - 1)
-            if sequence.constraint is not None and most > 0:
-                sure[sequence.id] = [*self._forced(sequence.id)[:most]]
-                room -= len(sure[sequence.id])
-        return {id_: tokens for id_, tokens in sure.items() if tokens}
+    def _observe(self, sequence: Sequence, num_guessed: int, num_kept: int) -> None:
+        """A guess was checked; whose was it?"""
+        is_sure = self._look_ahead is not None and self._look_ahead.observe(
+            sequence, num_guessed, num_kept
+        )
+        if self._guesser is not None and not is_sure:
+            self._guesser.observe(sequence, num_guessed, num_kept)
 
     def _grow(self, guesses: Guesses) -> Guesses:
         """Take the cells that this step needs. Where there are none, guesses go, then the

@@ -18,6 +18,7 @@ from edgellm.backends.base import TokenBackend
 from edgellm.backends.grammar import Guide
 from edgellm.backends.llama_sampler import SamplerChain
 from edgellm.engine.guesser import Guesser
+from edgellm.engine.look_ahead import LookAhead
 from edgellm.engine.loop import Engine
 from edgellm.engine.prefix_cache import NoCache
 from edgellm.engine.scheduler import Scheduler
@@ -272,12 +273,13 @@ def test_what_must_come_is_computed_together(
     backend: TokenBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "there is one way only to go on from here"
+    monkeypatch.setattr(LookAhead, "_is_worth_it", lambda self, num_answers: True)
     engine = Engine(backend, NoCache())
     ((got, end, tokens),) = complete(engine, ask(1, Constraint("regex", f"[ab]{text}"))).values()
     assert got[1:] == text
     assert isinstance(end, Done)
     assert engine.stats.num_steps < len(tokens) / 2
-    monkeypatch.setattr(Scheduler, "_look_ahead", lambda self, room: {})
+    monkeypatch.setattr(LookAhead, "_is_worth_it", lambda self, num_answers: False)
     slow = Engine(backend, NoCache())
     assert complete(slow, ask(1, Constraint("regex", f"[ab]{text}")))[1][2] == tokens
     assert slow.stats.num_steps >= len(tokens)
