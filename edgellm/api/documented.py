@@ -9,16 +9,26 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+EVENTS, LINES = "text/event-stream", "application/x-ndjson"  # media types of streams
 _REF = "#/components/schemas/{model}"
 # What any route may answer instead: the middleware in front of them all, the router behind them.
 ERRORS = (400, 401, 403, 404, 405, 408, 409, 413, 429, 431, 500, 502, 503, 504, 507)
 _ERROR = {"description": "", "content": {"application/json": {"schema": {"type": "object"}}}}
 
 
-def documented(kind: type[BaseModel]) -> dict[str, Any]:
-    """Arguments for a route's decorator: its body is a `kind`."""
+def documented(kind: type[BaseModel], streams: str = "") -> dict[str, Any]:
+    """Arguments for a route's decorator: its body is a `kind`.
+
+    Args:
+        streams: the media type of an answer that is a stream, where the route has such.
+    """
     content = {"application/json": {"schema": {"$ref": _REF.format(model=kind.__name__)}}}
-    return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
+    extra = {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
+    answers = {
+        "application/json": {},
+        **({streams: {"schema": {"type": "string"}}} if streams else {}),
+    }
+    return {**extra, "responses": {200: {"content": answers}}}
 
 
 def body_schemas(kinds: Iterable[type[BaseModel]]) -> dict[str, Any]:

@@ -301,7 +301,10 @@ class Router:
         """Refuse at once what the engine would refuse later: it may be busy, and would have to cut
         the whole text into tokens first."""
         num_bytes = sum(1 if isinstance(piece, int) else len(piece.encode()) for piece in prompt)
-        if num_bytes < info.context or self._counter(entry, info) is None:  # a token has a byte
+        counter = self._counter(entry, info)
+        if counter is None or num_bytes < info.context:  # a token has a byte at least
+            return
+        if counter.fewest(prompt) >= info.context:  # the engine will say so without counting either
             return
         num_tokens = await self._count(entry, info, prompt)
         if num_tokens >= info.context:

@@ -21,6 +21,11 @@ class TokenCounter:
         self._start = list(start)
         self._num_end = num_end
 
+    def fewest(self, prompt: Sequence[str | int]) -> int:
+        """A lower bound, without looking at the texts."""
+        longest = self._encoding.max_token_bytes
+        return sum(1 if isinstance(piece, int) else len(piece) // longest for piece in prompt)
+
     def count(self, prompt: Sequence[str | int]) -> int:
         """Of a prompt's pieces: texts, each cut by itself, and token ids."""
         return sum(self._count(piece, is_first=index == 0) for index, piece in enumerate(prompt))

@@ -37,6 +37,11 @@ class Encoding:
         )
         self._bpe._mergeable_ranks = {}  # for its decoding only, which nobody asks for
         self._has_digits = split.digits
+        self.max_token_bytes = max(
+            *map(len, ranks),
+            *(len(text.encode()) for text in vocabulary.specials(with_control=True)),
+            1,
+        )
         control = {text: ids[text] for text in control_tokens if text in ids}
         self._control = _Cutter(vocabulary.specials(with_control=True) | control)
         self._plain = _Cutter(vocabulary.specials(with_control=False))

@@ -22,7 +22,7 @@ def status(**changes: Any) -> ModelStatus:
 
 
 def test_ready(client: InMemory, router: ScriptedRouter) -> None:
-    stats = EngineStats(1, 2, 30, 40, 7, 6, 50)
+    stats = EngineStats(1, 2, 30, 40, 0, 7, 6, 50)
     model = status(
         stats=stats,
         num_restarts=1,

@@ -143,7 +143,9 @@ def test_a_template_that_raises_is_a_bad_request(tmp_path: Path) -> None:
         "{{ messages[0].content }}",
     )
     with serve(tmp_path, str(model)) as server:
-        bad = {"messages": [{"role": "system", "content": "x"}]}
+        bad = {
+            "messages": [{"role": "assistant", "content": "x"}, {"role": "user", "content": "y"}]
+        }
         reply = httpx.post(f"{server.url}/v1/chat/completions", json=bad)
         assert reply.status_code == 400
         assert "Conversations must begin with the user" in reply.json()["error"]["message"]

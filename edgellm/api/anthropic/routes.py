@@ -15,7 +15,7 @@ from edgellm.api.anthropic.request import to_prompt, to_request
 from edgellm.api.anthropic.schema import CountTokensBody, MessagesBody, PromptFields
 from edgellm.api.anthropic.stream import MessageStream
 from edgellm.api.body import read_body, unless_disconnected
-from edgellm.api.documented import documented
+from edgellm.api.documented import EVENTS, documented
 from edgellm.api.replies import client_of, json_response, may_wait, stream, whole
 from edgellm.api.request_id import request_id
 from edgellm.api.validation import parse_body
@@ -29,7 +29,7 @@ def anthropic_routes(router: Router, max_body_bytes: int) -> APIRouter:
     """Messages, their tokens' number, and models, answered by `router`."""
     routes = APIRouter(prefix="/v1", tags=["Anthropic"])
 
-    @routes.post("/messages", **documented(MessagesBody))
+    @routes.post("/messages", **documented(MessagesBody, streams=EVENTS))
     async def messages(request: Request) -> Response:
         body, model = await read(request, MessagesBody)
         user = body.metadata.user_id if body.metadata else None

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from edgellm.api.body import read_body, unless_disconnected
-from edgellm.api.documented import documented
+from edgellm.api.documented import LINES, documented
 from edgellm.api.ndjson import line_stream
 from edgellm.api.ollama.asked import AdminCheck
 from edgellm.api.ollama.model_routes import MAX_BODY_BYTES
@@ -35,7 +35,7 @@ _ELSEWHERE = {
 def library_routes(router: Router, library: Library, check: AdminCheck) -> APIRouter:
     routes = APIRouter()
 
-    @routes.post("/pull", **documented(OllamaPullBody))
+    @routes.post("/pull", **documented(OllamaPullBody, streams=LINES))
     async def pull(request: Request) -> Response:
         """Several clients that want the same share a download; the last one to leave stops it."""
         check(request)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from edgellm.api.auth import check_admin
 from edgellm.api.body import read_body
-from edgellm.api.documented import documented
+from edgellm.api.documented import LINES, documented
 from edgellm.api.ollama.asked import Asked, reply
 from edgellm.api.ollama.embed_routes import embed_routes
 from edgellm.api.ollama.library_routes import library_routes
@@ -39,7 +39,7 @@ def ollama_routes(
     routes = APIRouter(prefix="/api", tags=["Ollama"])
     check = partial(check_admin, is_open=is_admin_open)
 
-    @routes.post("/chat", **documented(OllamaChatBody))
+    @routes.post("/chat", **documented(OllamaChatBody, streams=LINES))
     async def chat(request: Request) -> Response:
         began = time.monotonic()
         body, model = await read(request, OllamaChatBody)
@@ -47,7 +47,7 @@ def ollama_routes(
         asked = Asked("chat", body, wanted, began, is_empty=not wanted.messages)
         return await reply(request, router, asked, check)
 
-    @routes.post("/generate", **documented(OllamaGenerateBody))
+    @routes.post("/generate", **documented(OllamaGenerateBody, streams=LINES))
     async def generate(request: Request) -> Response:
         began = time.monotonic()
         request.state.input_param = "prompt"

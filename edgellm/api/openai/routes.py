@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from edgellm.api.body import read_body
-from edgellm.api.documented import documented
+from edgellm.api.documented import EVENTS, documented
 from edgellm.api.openai.chat import ChatStream, chat_completion
 from edgellm.api.openai.completions import CompletionStream, completion
 from edgellm.api.openai.output import Json, new_head
@@ -30,7 +30,7 @@ def openai_routes(router: Router, max_body_bytes: int, prefix: str = "/v1") -> A
     """Chat, completions and models, answered by `router`."""
     routes = APIRouter(prefix=prefix, tags=["OpenAI"], include_in_schema=bool(prefix))
 
-    @routes.post("/chat/completions", **documented(ChatCompletionBody))
+    @routes.post("/chat/completions", **documented(ChatCompletionBody, streams=EVENTS))
     async def chat_completions(request: Request) -> Response:
         body, model = await read(request, ChatCompletionBody)
         requests = chat_to_requests(body, model, client_of(request, body.user))
@@ -40,7 +40,7 @@ def openai_routes(router: Router, max_body_bytes: int, prefix: str = "/v1") -> A
             return await stream(request, router, requests, writer)
         return await whole(request, router, requests, lambda es: chat_completion(head, n, es))
 
-    @routes.post("/completions", **documented(CompletionBody))
+    @routes.post("/completions", **documented(CompletionBody, streams=EVENTS))
     async def completions(request: Request) -> Response:
         request.state.input_param = "prompt"
         body, model = await read(request, CompletionBody)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from edgellm.api.body import unless_disconnected
-from edgellm.api.documented import documented
+from edgellm.api.documented import EVENTS, documented
 from edgellm.api.replies import json_response, stream, whole
 from edgellm.api.responses.answer import ResponseAnswer, ResponseStream, whole_response
 from edgellm.api.responses.asked import ResponseReader, owner_of
@@ -31,7 +31,7 @@ def responses_routes(
     store = store or ResponseStore()
     reader = ResponseReader(router, store, max_body_bytes)
 
-    @routes.post("", **documented(CreateResponseBody))
+    @routes.post("", **documented(CreateResponseBody, streams=EVENTS))
     async def create(request: Request) -> Response:
         asked = await reader.read(request)
         head = to_head(asked.body, asked.request.model, new_id("resp"), int(time.time()))

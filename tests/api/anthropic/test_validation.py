@@ -132,7 +132,7 @@ BAD: list[tuple[str, Any, str | None, str, str]] = [
     ),
     (
         "output_config",
-        {"format": {"type": "json_schema", "schema": {"not": {}}}},
+        {"format": {"type": "json_schema", "schema": {"not": {"type": "null"}}}},
         "output_config.format.schema.not",
         UNSUPPORTED,
         "'not'",

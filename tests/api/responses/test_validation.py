@@ -136,7 +136,7 @@ CASES: list[tuple[str, Any, str | None, str, str]] = [
     ("text", {"format": {**SCHEMA, "schema": "x"}}, "text.format.schema", TYPE, "an object"),
     (
         "text",
-        {"format": {**SCHEMA, "schema": {"items": {"not": {}}}}},
+        {"format": {**SCHEMA, "schema": {"items": {"not": {"type": "null"}}}}},
         "text.format.schema.items.not",
         UNSUPPORTED,
         "cannot be held to this JSON Schema",

@@ -134,7 +134,7 @@ def test_errors_have_their_classes(sdk: Anthropic) -> None:
     for is_stream in (False, True):
         with pytest.raises(anthropic.BadRequestError, match="maximum context length"):
             sdk.messages.create(messages=long, stream=is_stream, **GREEDY)
-    format_: Any = {"type": "json_schema", "schema": {"items": {"not": {}}}}
+    format_: Any = {"type": "json_schema", "schema": {"items": {"not": {"type": "null"}}}}
     with pytest.raises(anthropic.BadRequestError, match=r"items\.not"):
         sdk.messages.create(messages=QUESTION, output_config={"format": format_}, **GREEDY)
 

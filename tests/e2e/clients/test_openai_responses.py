@@ -107,7 +107,7 @@ def test_json_schema(sdk: openai.OpenAI) -> None:
     text: Any = {"format": {"type": "json_schema", "name": "n", "schema": CITY, "strict": True}}
     with sdk.responses.stream(model="pocket", input="Fill in the form.", text=text) as stream:
         jsonschema.validate(json.loads(stream.get_final_response().output_text), CITY)
-    bad: Any = {"format": {"type": "json_schema", "name": "n", "schema": {"not": {}}}}
+    bad: Any = {"format": {"type": "json_schema", "name": "n", "schema": {"not": {"type": "null"}}}}
     with pytest.raises(openai.BadRequestError) as error:
         sdk.responses.create(model="pocket", input="x", text=bad)
     assert error.value.param == "text.format.schema.not"
