@@ -32,6 +32,8 @@
     │   ├── ModelInUse          another process has the model open
     │   └── PullCancelled       somebody asked to stop; what came is kept
     ├── CaptureError            a captured device that cannot be written or replayed
+    ├── QuantError              a quantisation job cannot be done
+    │   └── QuantCancelled      somebody asked to stop; what is done is kept
     ├── ConfigError             a flag, a variable or a line of config.toml
     ├── PortInUse
     └── ServerUnreachable       what our own HTTP client meets
@@ -298,6 +300,14 @@ class PullCancelled(StoreError):
 
 class CaptureError(EdgellmError):
     """A captured device (`edgellm detect`) that cannot be written or replayed."""
+
+
+class QuantError(EdgellmError):
+    """A quantisation job cannot be done."""
+
+
+class QuantCancelled(QuantError):
+    """A job was asked to stop. What is done is kept."""
 
 
 class ConfigError(EdgellmError):
