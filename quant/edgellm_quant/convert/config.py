@@ -26,7 +26,7 @@ class Config:
         self.values: Json = {**(defaults or {}), **told}
         self.rope, self.local_rope = _rope(self.values)
 
-    def get(self, *keys: str) -> Any:  # noqa: ANN401  (JSON)
+    def get(self, *keys: str) -> Any:
         """The first of these that there is; None where there is none."""
         return next((self.values[key] for key in keys if key in self.values), None)
 

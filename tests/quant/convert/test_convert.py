@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from edgellm_quant.convert import convert
+
 from tests.quant.convert.checkpoints import CASES, write_checkpoint
 from tests.quant.convert.digest import digest
 from tests.quant.convert.make_golden import GOLDEN

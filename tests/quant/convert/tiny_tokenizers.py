@@ -25,7 +25,10 @@ TEKKEN = rf"{_AHEAD}{_FIRST}|{_AHEAD}{_SECOND}|\p{{N}}|{_SLASHED}"
 GPT4O = rf"{_AHEAD}{_FIRST}{_SHORT}?|{_AHEAD}{_SECOND}{_SHORT}?|\p{{N}}{{1,3}}|{_SLASHED}"
 
 _MERGES = "Ġ t|h e|Ġt he|i n|e r|o n|Ġ a|n d|Ġa nd|Ġ w|o r|Ġw or|l d|Ġwor ld|1 2|Ċ Ċ|Ġ Ġ|i s|Ġt is"
-_WORDS = "▁ ▁the ▁and ▁world the and or in er on is ▁t ▁a ▁w ▁wor ld wor th nd he".split()
+_WORDS = [
+    *("▁", "▁the", "▁and", "▁world", "the", "and", "or", "in", "er", "on", "is", "▁t", "▁a"),
+    *("▁w", "▁wor", "ld", "wor", "th", "nd", "he"),
+]
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?'"
 
 
@@ -219,6 +222,16 @@ def fast_twin(pieces: list[Piece], bos: str, added: tuple[str, ...] = ()) -> dic
             "byte_fallback": True,
             "ignore_merges": False,
             "vocab": vocab,
-            "merges": [],
+            "merges": _merges_of(vocab),
         },
     }
+
+
+def _merges_of(vocab: dict[str, int]) -> list[str]:
+    """All ways to join two tokens into a third, in the order of the scores."""
+    return [
+        f"{text[:cut]} {text[cut:]}"
+        for text in _WORDS
+        for cut in range(1, len(text))
+        if text[:cut] in vocab and text[cut:] in vocab
+    ]

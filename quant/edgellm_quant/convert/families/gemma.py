@@ -100,4 +100,5 @@ class Gemma3(Gemma2):
 
 
 def _plus_one(values: NDArray[Any]) -> NDArray[Any]:
-    return values + values.dtype.type(1)
+    summed: NDArray[Any] = values + values.dtype.type(1)
+    return summed

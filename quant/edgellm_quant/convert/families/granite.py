@@ -90,4 +90,4 @@ class Granite4(Granite):
         width = config.number("hidden_size") * config.number("mamba_expand")
         writer.add_ssm_inner_size(width)
         writer.add_ssm_time_step_rank(config.number("mamba_n_heads"))
-        writer.add_rope_scaling_finetuned(True)  # noqa: FBT003  (the library's)
+        writer.add_rope_scaling_finetuned(True)

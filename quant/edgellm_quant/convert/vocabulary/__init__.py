@@ -105,10 +105,7 @@ def _add_quirks(writer: GGUFWriter, family: Family, settings: Json) -> None:
     if isinstance(prefix, bool):
         writer.add_add_space_prefix(prefix)
     if is_llama and size == _CODE_LLAMA_SIZE:
-        writer.add_prefix_token_id(32007)
-        writer.add_suffix_token_id(32008)
-        writer.add_middle_token_id(32009)
-        writer.add_eot_token_id(32010)
+        writer.add_eot_token_id(32010)  # where a text that is filled in ends
 
 
 def _no_tokenizer(folder: Path) -> QuantError:

@@ -43,7 +43,7 @@ def read_bpe(tokenizer: Json, added: list[Json], pre: str, size: int) -> Vocabul
     return found
 
 
-def merge_text(merge: Any) -> str:  # noqa: ANN401  (JSON)
+def merge_text(merge: Any) -> str:
     """Two parts with a space between, as older files have it; spaces within become visible."""
     if isinstance(merge, str):
         return merge

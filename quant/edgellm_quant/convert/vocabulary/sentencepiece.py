@@ -44,10 +44,11 @@ def read_sentencepiece(path: Path, size: int) -> Vocabulary:
         pieces = [_piece(data) for number, data in _fields(path.read_bytes()) if number == 1]
     except OSError as error:
         raise QuantError(f"{path} cannot be read: {error.strerror}.") from error
-    except (IndexError, struct.error, ValueError) as error:
+    except (LookupError, struct.error, ValueError) as error:
         raise QuantError(f"{path.name} is no SentencePiece model.", "Fetch it again.") from error
     if not pieces:
         raise QuantError(f"{path.name} has no tokens.", "Fetch it again.")
+    check_room(len(pieces) - 1, size)
     found = empty("llama", "default", size)
     for index, (text, score, kind) in enumerate(pieces):
         found.put(index, text, kind, score)

@@ -76,10 +76,10 @@ def _read_settings(
         _put(found, role, ids.get(_text(settings.get(f"{role}_token"))), size)
 
 
-def _put(found: Special, role: str, index: Any, size: int | None) -> None:  # noqa: ANN401  (JSON)
+def _put(found: Special, role: str, index: Any, size: int | None) -> None:
     """The first file that says it counts; a list of ends says nothing."""
     is_number = isinstance(index, int) and not isinstance(index, bool)
-    if is_number and 0 <= index and (size is None or index < size):
+    if is_number and index >= 0 and (size is None or index < size):
         found.ids.setdefault(role, index)
 
 

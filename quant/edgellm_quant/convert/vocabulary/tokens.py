@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
 from edgellm.errors import QuantError
+
+_log = logging.getLogger(__name__)
 
 # llama.cpp's numbers (`llama_token_type`).
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
@@ -24,11 +27,14 @@ class Vocabulary(Struct):
     merges: list[str] | None = None
 
     def put(self, index: int, text: str, kind: int, score: float) -> None:
-        """Set a token, where there is room for it: checkpoints name some beyond their size."""
-        if 0 <= index < len(self.tokens):
-            self.tokens[index], self.types[index] = text, kind
-            if self.scores is not None:
-                self.scores[index] = score
+        """Set a token, where there is room for it: the text part of a model that sees names some
+        for images that its vocabulary ends before."""
+        if not 0 <= index < len(self.tokens):
+            _log.warning("the token %r (%d) is beyond the model's vocabulary", text, index)
+            return
+        self.tokens[index], self.types[index] = text, kind
+        if self.scores is not None:
+            self.scores[index] = score
 
 
 def empty(model: Model, pre: str, size: int) -> Vocabulary:
