@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from edgellm.errors import QuantError
-from edgellm_quant.convert.checkpoint import read_tensors
+from edgellm_quant.convert.checkpoint import malformed, read_tensors
 from edgellm_quant.convert.config import architecture_of, read_config
 from edgellm_quant.convert.families import open_family, supported
 from edgellm_quant.convert.family import Family
@@ -66,11 +66,13 @@ def convert(
     arch = gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH[family.arch]]
     writer = gguf.GGUFWriter(None, arch)
     announce(writer, outputs, wanted)
-    write_general(writer, folder.resolve(), name)
-    family.parameters(writer)
+    with malformed(f"config.json, generation_config.json or README.md of {folder.name}"):
+        write_general(writer, folder.resolve(), name)
+        family.parameters(writer)
     writer.add_file_type(_file_type(dtype))
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    write_vocabulary(writer, folder, family)
+    with malformed(f"The tokenizer of {folder.name}"):
+        write_vocabulary(writer, folder, family)
     return write_file(writer, outputs, wanted, target, on_progress, is_cancelled)
 
 
@@ -89,10 +91,11 @@ def natural_dtype(folder: Path) -> Dtype:
 def _plan(folder: Path) -> tuple[Family, list[Output]]:
     """What is to be written, before anything is."""
     values = read_config(folder)
-    family = open_family(architecture_of(values), values)
     tensors = read_tensors(folder)
-    outputs = list(family.outputs(tensors))
-    _check(family, outputs, tensors)
+    with malformed(f"config.json of {folder.name}"):
+        family = open_family(architecture_of(values), values)
+        outputs = list(family.outputs(tensors))
+        _check(family, outputs, tensors)
     return family, outputs
 
 

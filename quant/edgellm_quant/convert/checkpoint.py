@@ -5,6 +5,9 @@ Only safetensors are opened: a `pytorch_model.bin` is a pickle, and opening one 
 
 from __future__ import annotations
 
+import contextlib
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -32,6 +35,21 @@ def read_json(path: Path) -> Json:
         raise QuantError(f"{path} cannot be read: {error.strerror}.") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise QuantError(f"{path} is not what it should be: {error}.", "Fetch it again.") from error
+
+
+@contextlib.contextmanager
+def malformed(what: str) -> Iterator[None]:
+    """Files that other programs wrote: a list where a number should be is an error of theirs."""
+    try:
+        yield
+    except (
+        *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+        struct.error,  # a number that its key has no room for
+    ) as error:
+        raise QuantError(
+            f"{what} is not as it should be ({type(error).__name__}: {error}).",
+            "Fetch it again, or from the original repository.",
+        ) from error
 
 
 def read_tensors(folder: Path) -> dict[str, Stored]:

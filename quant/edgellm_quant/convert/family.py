@@ -44,6 +44,7 @@ class Family:
     pre_of_digits_split: ClassVar[str] = "starcoder"
     space_prefix: ClassVar[bool | None] = None  # None = llama.cpp's default
     has_llama_quirks: ClassVar[bool] = False  # in its tokenizer
+    are_flags_literal: ClassVar[bool] = False  # control tokens are those that are marked so
     has_kv_heads_by_block: ClassVar[bool] = False
 
     def __init__(self, architecture: str, values: Json) -> None:

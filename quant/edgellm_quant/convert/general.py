@@ -27,7 +27,7 @@ def write_general(writer: GGUFWriter, folder: Path, name: str = "") -> None:
 
     total, shared, expert, num_experts = writer.get_total_parameter_count()
     config = gguf.Metadata.load_hf_parameters(folder)
-    named = folder.with_name(name) if name else folder
+    named = folder.parent / name.replace("/", "-") if name else folder
     found = gguf.Metadata.apply_metadata_heuristic(
         gguf.Metadata(), _model_card(folder), config, named, total
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CHUNK_BYTES = 16 << 20
+CHUNK_BYTES = 4 << 20
 MOST_HEADER_BYTES = 100_000_000  # the limit of the safetensors library, too
 _FLOATS = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _ITEM_BYTES = {"F32": 4, "F16": 2, "BF16": 2}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from edgellm.errors import DiskFull, QuantCancelled, QuantError
 from edgellm.store.disk import disk_error
 from edgellm.store.files import sync_folder
+from edgellm_quant.convert.checkpoint import malformed
 from edgellm_quant.convert.outputs import FloatType, Output
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ def write_file(
 def _opened(writer: GGUFWriter, path: Path) -> Iterator[BinaryIO]:
     """The file, with all that comes before the tensors' data."""
     try:
-        writer.write_header_to_file(path)
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
+        with malformed("A value of config.json or of the tokenizer's files"):
+            writer.write_header_to_file(path)
+            writer.write_kv_data_to_file()
+            writer.write_ti_data_to_file()
         assert writer.fout is not None
         yield cast("BinaryIO", writer.fout[0])
     finally:

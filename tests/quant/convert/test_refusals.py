@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
+import signal
+import subprocess
+import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 from edgellm_quant.convert import convert, natural_dtype, supported
+from edgellm_quant.convert.outputs import straight
 from edgellm_quant.convert.stored import read_stored
 
-from edgellm.errors import DiskFull, QuantCancelled, QuantError
+from edgellm.errors import DiskFull, EdgellmError, QuantCancelled, QuantError
 from tests.quant.convert.checkpoints import write_checkpoint
 from tests.quant.convert.tensors import Tensors, write_safetensors
 
@@ -300,8 +306,6 @@ def test_too_little_room_is_said_before_the_work(
 def test_a_file_that_cannot_grow_leaves_nothing(
     llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import signal
-
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**15}))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -324,6 +328,57 @@ def test_the_natural_type_loses_nothing(tmp_path: Path) -> None:
 def test_a_broken_head_of_the_readme_costs_only_what_it_says(qwen: Path, tmp_path: Path) -> None:
     (qwen / "README.md").write_text("---\nlicense: [apache\n---\n")
     assert convert(qwen, tmp_path / "model.gguf").is_file()
+
+
+@pytest.mark.parametrize("name", ["llama2", "qwen3-moe", "phi4-mini"])
+@pytest.mark.parametrize("junk", [None, "text", -1, {"a": [1]}])
+def test_junk_in_any_field_is_converted_or_refused(name: str, junk: object, tmp_path: Path) -> None:
+    folder = write_checkpoint(name, tmp_path)
+    for file in (
+        "config.json",
+        "tokenizer_config.json",
+        "tokenizer.json",
+        "generation_config.json",
+    ):
+        path = folder / file
+        whole = json.loads(path.read_text()) if path.exists() else {"top_k": 1, "temperature": 1.0}
+        for key in whole:
+            path.write_text(json.dumps({**whole, key: junk}))
+            with contextlib.suppress(EdgellmError):
+                convert(folder, tmp_path / "model.gguf")
+        path.write_text(json.dumps(whole))
+    assert convert(folder, tmp_path / "model.gguf").is_file()
+
+
+def test_a_killed_conversion_leaves_no_result_and_does_not_hinder_the_next(
+    llama: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "model.gguf"
+    code = (
+        "import os, sys; from pathlib import Path; from edgellm_quant.convert import convert;"
+        "convert(Path(sys.argv[1]), Path(sys.argv[2]),"
+        " on_progress=lambda done, all: os.kill(os.getpid(), 9) if done > all // 2 else None)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(llama), str(target)])
+    assert killed.returncode == -9
+    assert not target.exists()
+    whole = convert(llama, target).read_bytes()
+    assert whole == convert(llama, tmp_path / "other.gguf").read_bytes()
+    assert [path.name for path in tmp_path.glob("model.gguf*")] == ["model.gguf"]
+
+
+def test_memory_stays_at_some_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgellm_quant.convert.stored.CHUNK_BYTES", 1 << 16)
+    tensors = Tensors("BF16")
+    tensors.add("a", 50_000, 64)
+    write_safetensors(tmp_path / "a.safetensors", tensors.made)
+    stored = read_stored(tmp_path / "a.safetensors")["a"]
+    tracemalloc.start()
+    num_bytes = sum(data.nbytes for data in straight("a.weight", stored).data("F16"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert num_bytes == 50_000 * 64 * 2
+    assert peak < 12 * (1 << 16)
 
 
 def test_large_tensors_come_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

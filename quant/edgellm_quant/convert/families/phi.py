@@ -27,6 +27,8 @@ class Phi(Family):
         "num_key_value_heads": 32,
     }
 
+    are_flags_literal = True
+
     def __init__(self, architecture: str, values: Json) -> None:
         super().__init__(architecture, values)
         if not values.get("num_key_value_heads"):

@@ -44,7 +44,7 @@ def write_vocabulary(writer: GGUFWriter, folder: Path, family: Family) -> None:
 
 
 def _read(folder: Path, tokenizer: Json, settings: Json, family: Family) -> Vocabulary:
-    size, is_literal = family.config.vocab_size, family.arch == "PHI3"
+    size, is_literal = family.config.vocab_size, family.are_flags_literal
     model = folder / "tokenizer.model"
     later = _decoder(settings)
     own = [token for token in tokenizer.get("added_tokens") or [] if "content" in token]

@@ -18,6 +18,7 @@ CASES: dict[str, Callable[[Path], None]] = {
     "smollm3": smollm.smollm3,
     "qwen2": qwen.qwen2,
     "qwen3": qwen.qwen3,
+    "qwen3-ends": qwen.qwen3_ends,
     "qwen3-moe": qwen.qwen3_moe,
     "gemma2": gemma.gemma2,
     "gemma3": gemma.gemma3,

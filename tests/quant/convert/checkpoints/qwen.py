@@ -104,6 +104,43 @@ def qwen3(folder: Path) -> None:
     )
 
 
+def qwen3_ends(folder: Path) -> None:
+    """A Qwen 3 whose texts end in another token than its turns; with two chat templates."""
+    tokenizer, settings, first = _qwen_tokenizer()
+    end = {"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}
+    a, b = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [a, end],
+        "pair": [a, end, b, end],
+        "special_tokens": {
+            "<|endoftext|>": {"id": "<|endoftext|>", "ids": [first], "tokens": ["<|endoftext|>"]}
+        },
+    }
+    del settings["chat_template"], settings["add_bos_token"]
+    config = {
+        "architectures": ["Qwen3ForCausalLM"],
+        "model_type": "qwen3",
+        **_QWEN3,
+        "bos_token_id": first,
+        "eos_token_id": first + 2,
+        "rope_scaling": {"factor": 4.0, "rope_type": "yarn"},
+        "tie_word_embeddings": True,
+    }
+    tensors = Tensors("BF16")
+    add_blocks(tensors, 320, head=32, is_tied=True, has_qk_norm=True)
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "rag.jinja").write_text("{{ documents }}" + TEMPLATE)
+    save(
+        folder,
+        config,
+        tensors,
+        tokenizer=tokenizer,
+        tokenizer_config=settings,
+        template=TEMPLATE,
+    )
+
+
 def qwen3_moe(folder: Path) -> None:
     """Qwen 3 MoE: the experts of a layer become one tensor."""
     tokenizer, tokenizer_config, first = _qwen_tokenizer()
