@@ -1,4 +1,4 @@
 """The quantisation sub-tool: makes smaller model files and measures what that cost.
 
-Empty so far: the built-in model's own tools are in `quant/builtin/`.
+The built-in model's own tools are in `quant/builtin/`.
 """
