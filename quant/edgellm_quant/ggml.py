@@ -13,7 +13,7 @@ from edgellm.errors import QuantError
 
 _DIMS, _SOURCES, _PARAMS, _NAME = 4, 10, 16, 64
 _F32, _I32 = 0, 26  # ggml_type
-_MOST_OPS = 256
+_MOST_OPS = 64  # both that are looked for are among them
 
 
 class Tensor(ctypes.Structure):

@@ -1,0 +1,99 @@
+"""Importance matrices: which columns of each weight a text uses most. Equal to llama-imatrix's.
+
+`make_imatrix` computes in a child process; `collect` is what that child does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from edgellm.errors import QuantCancelled, QuantError
+from edgellm_quant import imatrix_file, windows
+from edgellm_quant.collector import Collector, Sums
+from edgellm_quant.ggml import open_ggml
+from edgellm_quant.imatrix_file import ImportanceMatrix
+from edgellm_quant.logits import DEFAULT_CONTEXT, open_model
+
+SAVE_EVERY = 16  # windows: what a power cut costs at most
+
+
+def collect(
+    model: Path,
+    target: Path,
+    text: str,
+    *,
+    dataset: str = "",
+    context: int = DEFAULT_CONTEXT,
+    most_windows: int = 0,
+    has_output: bool = False,
+    threads: int = 0,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Path:
+    """Compute the matrix in this process and write it to `target`.
+
+    What a run has done is in `<target>.partial` every SAVE_EVERY windows, and when it is cancelled;
+    the next run of the same model, text and settings goes on from there.
+
+    Args:
+        dataset: what the text is called; goes into the file.
+        most_windows: of the text; 0 = all.
+        has_output: whether `output.weight` gets a column too. llama-quantize has it in float
+            or Q6_K mostly, so llama-imatrix leaves it out as well.
+        on_progress: is told windows, done and in all.
+
+    Raises:
+        QuantError: the text is too short, or the model overflows.
+        QuantCancelled, EngineLoadError, DiskFull, FolderUnusable
+    """
+    from llama_cpp import llama_cpp as lib
+
+    partial = target.with_name(target.name + ".partial")
+    key = _key(model, text, f"{context} {most_windows} {has_output}")
+    begun = _begun(partial, key)
+    collector = Collector(open_ggml(lib._lib), has_output=has_output, sums=begun.sums)
+
+    def save(path: Path, num_done: int) -> None:
+        imatrix_file.write(
+            path, ImportanceMatrix(collector.sums, (dataset,), num_done, context, key)
+        )
+
+    with open_model(model, context, threads, observer=collector) as loaded:
+        cuts = windows.cut(
+            loaded.tokenize(text), context, start_token=loaded.start_token, most=most_windows
+        )
+        for at in range(begun.num_chunks, len(cuts)):
+            on_progress(at, len(cuts))
+            if is_cancelled():
+                save(partial, at)
+                raise QuantCancelled("The calibration was cancelled.", "Run it again to go on.")
+            if at > begun.num_chunks and at % SAVE_EVERY == 0:
+                save(partial, at)
+            for _ in loaded.stream(cuts[at]):
+                pass  # the collector has seen it
+    if not collector.sums:
+        raise QuantError(f"{model.name} has no weight that a text would tell about.")
+    save(target, len(cuts))
+    partial.unlink(missing_ok=True)
+    on_progress(len(cuts), len(cuts))
+    return target
+
+
+def _begun(partial: Path, key: str) -> ImportanceMatrix:
+    """What an earlier run of the same left, or nothing."""
+    with contextlib.suppress(QuantError):
+        found = imatrix_file.read(partial)
+        if found.key == key:
+            return found
+    sums: dict[str, Sums] = {}
+    return ImportanceMatrix(sums, (), 0, 0)
+
+
+def _key(model: Path, text: str, settings: str) -> str:
+    with model.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(f"\n{settings}\n{text}".encode("utf-8", "replace"))
+    return digest.hexdigest()
