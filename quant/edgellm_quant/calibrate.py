@@ -11,13 +11,35 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgellm.errors import QuantCancelled, QuantError
-from edgellm_quant import imatrix_file, windows
+from edgellm_quant import child, imatrix_file, windows
 from edgellm_quant.collector import Collector, Sums
 from edgellm_quant.ggml import open_ggml
 from edgellm_quant.imatrix_file import ImportanceMatrix
 from edgellm_quant.logits import DEFAULT_CONTEXT, open_model
+from edgellm_quant.work import MakeMatrix
 
 SAVE_EVERY = 16  # windows: what a power cut costs at most
+
+
+def make_imatrix(
+    model: Path,
+    target: Path,
+    text: str,
+    *,
+    dataset: str = "",
+    context: int = DEFAULT_CONTEXT,
+    most_windows: int = 0,
+    has_output: bool = False,
+    threads: int = 0,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Path:
+    """`collect` in a child process; same arguments, same errors."""
+    work = MakeMatrix(
+        str(model), str(target), text, dataset, context, most_windows, has_output, threads
+    )
+    child.do(work, on_progress=on_progress, is_cancelled=is_cancelled)
+    return target
 
 
 def collect(

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,10 +22,12 @@ from msgspec import Struct
 
 from edgellm.atomic import UNFINISHED, write_atomically
 from edgellm.errors import DiskFull, QuantCancelled, QuantError
+from edgellm.paths import find_paths
 from edgellm.store.disk import disk_errors
-from edgellm_quant import windows
+from edgellm_quant import child, windows
 from edgellm_quant.distributions import TAIL, Distributions, join, keep
 from edgellm_quant.logits import DEFAULT_CONTEXT, Model, open_model
+from edgellm_quant.work import MakeReference, Written
 
 VERSION = 1  # of what lies in the folder
 _INDEX = "reference.json"
@@ -49,6 +53,39 @@ class Reference(Struct, frozen=True):
         cls,
         path: Path,
         text: str,
+        folder: Path | None = None,
+        *,
+        context: int = DEFAULT_CONTEXT,
+        most_windows: int = 0,
+        threads: int = 0,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Reference:
+        """Compute, in a child process, what is not in `folder` yet.
+
+        Args:
+            folder: where references are kept; this one gets a folder of its own in it. None = in
+                the user's cache.
+            most_windows: of the text; 0 = all.
+            on_progress: is told windows, done and in all.
+
+        Raises:
+            QuantError: the text is too short, or llama.cpp fails.
+            QuantCancelled, EngineLoadError
+            DiskFull, FolderUnusable: what was computed so far stays there.
+        """
+        folder = folder or find_paths(os.environ, sys.platform, Path.home()).cache / "references"
+        work = MakeReference(str(path), text, str(folder), context, most_windows, threads)
+        made = child.do(work, on_progress=on_progress, is_cancelled=is_cancelled)
+        if not isinstance(made, Written):
+            raise TypeError(f"expected Written, got {made}")
+        return cls.open(Path(made.path))
+
+    @classmethod
+    def compute(
+        cls,
+        path: Path,
+        text: str,
         folder: Path,
         *,
         context: int = DEFAULT_CONTEXT,
@@ -57,20 +94,7 @@ class Reference(Struct, frozen=True):
         on_progress: Callable[[int, int], None] = lambda done, total: None,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Reference:
-        """Compute what is not in `folder` yet; the model is not even loaded if all of it is.
-
-        Runs llama.cpp in this process: see `evaluate.make_reference` for one in a child.
-
-        Args:
-            folder: where references are kept; this one gets a folder of its own in it.
-            most_windows: of the text; 0 = all.
-            on_progress: is told windows, done and in all.
-
-        Raises:
-            QuantError: the text is too short, or llama.cpp fails.
-            EngineLoadError: the model cannot be loaded.
-            DiskFull, FolderUnusable: what was computed so far stays there.
-        """
+        """What `make` does, in this process. The model is not even loaded if all of it is there."""
         own = folder / _key(path, text, context, most_windows)
         found = _read_index(own)
         if found is not None and all(_window_file(own, at).is_file() for at in _range(found)):
@@ -87,6 +111,20 @@ class Reference(Struct, frozen=True):
             reference = cls(own, Text(context, model.num_vocab, cuts))
             reference._compute(model, on_progress, is_cancelled)
         return reference
+
+    @classmethod
+    def open(cls, folder: Path) -> Reference:
+        """A finished one, by its own folder.
+
+        Raises:
+            QuantError: there is none, or it is not finished.
+        """
+        found = _read_index(folder)
+        if found is None or not all(_window_file(folder, at).is_file() for at in _range(found)):
+            raise QuantError(
+                f"{folder} holds no finished reference run.", "Make it again: it goes on by itself."
+            )
+        return cls(folder, found)
 
     @property
     def num_tokens(self) -> int:
