@@ -1,11 +1,11 @@
 """Write the texts that quantised models are calibrated and evaluated with, into the package.
 
-    python quant/builtin/texts.py     # 1 s: writes quant/edgellm_quant/_assets/{calibration,evaluation}.txt.gz
+    python quant/builtin/texts.py     # 1 s: quant/edgellm_quant/_assets/*.txt.gz
 
-Both are ours to give: passages written for them (`passages.py`), and parts of this repository (code,
-documentation, the built-in model's questions and answers). What is in one is not in the other. A
-change of a text changes every figure that was measured on it, so this is run on purpose only, and
-the golden figures of `tests/quant` are measured again.
+Both are ours to give: passages written for them (`passages.py`), and parts of this repository
+(code, documentation, the built-in model's questions and answers). What is in one is not in the
+other. A change of a text changes every figure that was measured on it, so this is run on purpose
+only, and then the golden figures of `tests/quant` are measured again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "quant" / "edgellm_quant" / "_assets"
 CODE = ("edgellm/chat", "edgellm/engine", "edgellm/hardware", "edgellm/serving", "edgellm/store")
 EXCERPT = 2_400  # bytes of a file: many files say more than much of one
-PLACES = ("Harbour", "Old Town", "Airport", "North Hill", "Mill Road", "Lakeside", "Quarry", "Depot")
+PLACES = (
+    "Harbour",
+    "Old Town",
+    "Airport",
+    "North Hill",
+    "Mill Road",
+    "Lakeside",
+    "Quarry",
+    "Depot",
+)
 
 
 def main() -> None:
@@ -33,7 +42,13 @@ def main() -> None:
     ASSETS.mkdir(exist_ok=True)
     calibration = [*passages.CALIBRATION, *asked(), *prose.PARAGRAPHS, *code(0, 14), *tables(1, 8)]
     calibration += sections("README.md")
-    evaluation = [*passages.EVALUATION, *held_out(), *prose.HELD_PARAGRAPHS, *code(1, 6), *tables(2, 4)]
+    evaluation = [
+        *passages.EVALUATION,
+        *held_out(),
+        *prose.HELD_PARAGRAPHS,
+        *code(1, 6),
+        *tables(2, 4),
+    ]
     evaluation += sections("docs/architecture.md")[:6]
     write("calibration", calibration)
     write("evaluation", evaluation)

@@ -25,7 +25,9 @@ def quantise(source: Path, target: Path, file_type: int) -> Path:
     lib.llama_log_set(quiet, None)
     params = lib.llama_model_quantize_default_params()
     params.ftype, params.nthread = file_type, 1
-    status = lib.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(params))
+    status = lib.llama_model_quantize(
+        os.fsencode(source), os.fsencode(target), ctypes.byref(params)
+    )
     lib.llama_log_set(lib.llama_log_callback(), None)
     assert status == 0
     return target

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from edgellm.errors import QuantCancelled, QuantError
 from edgellm_quant import calibrate, imatrix_file
 from edgellm_quant.texts import calibration_text
+
+from edgellm.errors import QuantCancelled, QuantError
 from tests.quant.support import NUM_EXPERTS, write_mixture
 from tests.support.tiny_model import write_tiny_model
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from edgellm.errors import QuantCancelled, QuantError
 from edgellm_quant import divergence
 from edgellm_quant.distributions import Comparison
 from edgellm_quant.reference import Reference
 from edgellm_quant.texts import evaluation_text
+
+from edgellm.errors import QuantCancelled, QuantError
 from tests.quant.support import Q4_K_M, Q8_0, quantise
 from tests.support.tiny_model import write_tiny_model
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 
 import pytest
-
-from edgellm.errors import QuantError
 from edgellm_quant import ggml
 from edgellm_quant.ggml import Ggml, open_ggml
+
+from edgellm.errors import QuantError
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-
-from edgellm.errors import FolderUnusable, QuantError
 from edgellm_quant.collector import Sums, weight_name
 from edgellm_quant.imatrix_file import ImportanceMatrix, read, write
+
+from edgellm.errors import FolderUnusable, QuantError
 
 MATRIX = ImportanceMatrix(
     sums={

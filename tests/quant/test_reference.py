@@ -1,4 +1,4 @@
-"""The reference run: llama-perplexity's figure, kept on disk, resumed, and never trusted blindly."""
+"""The reference run: llama-perplexity's figure, kept on disk, resumed, never trusted blindly."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from edgellm.errors import DiskFull, EngineLoadError, QuantCancelled, QuantError
 from edgellm_quant import reference as module
 from edgellm_quant.reference import Reference, check_room
 from edgellm_quant.texts import evaluation_text
+
+from edgellm.errors import DiskFull, EngineLoadError, QuantCancelled, QuantError
 
 TEXT = "It was a bright cold day in April, and nobody had wound the clocks. " * 12
 
@@ -102,7 +102,7 @@ def test_what_a_killed_run_left_half_written_is_removed(tiny_model: Path, tmp_pa
 
 def test_a_disk_that_will_not_do_is_told_in_time(tmp_path: Path) -> None:
     check_room(1 << 30, 1 << 20, 100, tmp_path)
-    with pytest.raises(DiskFull, match="164 MiB .* 120 MiB are free"):
+    with pytest.raises(DiskFull, match=r"164 MiB .* 120 MiB are free"):
         check_room(120 << 20, 1 << 20, 100, tmp_path)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from edgellm_quant.windows import cut, first_counted, num_counted
 
 from edgellm.errors import QuantError
-from edgellm_quant.windows import cut, first_counted, num_counted
 
 TOKENS = list(range(100, 200))
 

@@ -161,9 +161,7 @@ def _lfm2(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
 ARCHITECTURES = {"llama": _llama, "gemma3": _gemma3, "mamba": _mamba, "lfm2": _lfm2}
 
 
-def add_transformer(
-    writer: gguf.GGUFWriter, *, layers: int, heads_kv: int | list[int] = 1
-) -> None:
+def add_transformer(writer: gguf.GGUFWriter, *, layers: int, heads_kv: int | list[int] = 1) -> None:
     writer.add_block_count(layers)
     writer.add_feed_forward_length(WIDTH * 2)
     writer.add_head_count(WIDTH // HEAD)
