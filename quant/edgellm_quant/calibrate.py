@@ -16,6 +16,7 @@ from edgellm_quant.ggml import open_ggml
 from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.imatrix_file import ImportanceMatrix
 from edgellm_quant.logits import DEFAULT_CONTEXT, open_model
+from edgellm_quant.parts import model_digest
 from edgellm_quant.work import MakeMatrix
 
 SAVE_EVERY = 16  # windows: what a power cut costs at most
@@ -115,7 +116,5 @@ def _begun(partial: Path, key: str) -> ImportanceMatrix:
 
 
 def _key(model: Path, text: str, settings: str) -> str:
-    with model.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    digest.update(f"\n{settings}\n{text}".encode("utf-8", "replace"))
-    return digest.hexdigest()
+    words = f"{model_digest(model)}\n{settings}\n{text}"
+    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()
