@@ -31,9 +31,9 @@
     │   ├── FolderUnusable      the models' folder cannot be read or written
     │   ├── ModelInUse          another process has the model open
     │   └── PullCancelled       somebody asked to stop; what came is kept
-    ├── CaptureError            a captured device that cannot be written or replayed
     ├── QuantError              a quantisation job cannot be done
-    │   └── QuantCancelled      somebody asked to stop; what is done is kept
+    │   └── QuantCancelled      somebody asked to stop; what was finished is kept
+    ├── CaptureError            a captured device that cannot be written or replayed
     ├── ConfigError             a flag, a variable or a line of config.toml
     ├── PortInUse
     └── ServerUnreachable       what our own HTTP client meets
@@ -298,16 +298,16 @@ class PullCancelled(StoreError):
     """A pull was asked to stop. What came is kept."""
 
 
-class CaptureError(EdgellmError):
-    """A captured device (`edgellm detect`) that cannot be written or replayed."""
-
-
 class QuantError(EdgellmError):
     """A quantisation job cannot be done."""
 
 
 class QuantCancelled(QuantError):
-    """A job was asked to stop. What is done is kept."""
+    """A quantisation job was asked to stop. What was finished is kept."""
+
+
+class CaptureError(EdgellmError):
+    """A captured device (`edgellm detect`) that cannot be written or replayed."""
 
 
 class ConfigError(EdgellmError):

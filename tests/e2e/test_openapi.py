@@ -5,6 +5,7 @@ No answer is a 5xx, none has a status that the document does not name, and the s
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -47,4 +48,6 @@ def test_a_few_requests_to_every_route(tmp_path: Path) -> None:
 def test_thousands_of_requests(tmp_path: Path) -> None:
     """A new seed each time: what it was stands in the output of a run that fails."""
     with serve(tmp_path, "--context", "128") as server:
-        assert try_routes(server, "--phases", "coverage,fuzzing", "-n", "60") >= 2000
+        num_cases = try_routes(server, "--phases", "coverage,fuzzing", "-n", "60")
+    logging.info("%d cases", num_cases)  # pytest --log-cli-level info shows it
+    assert num_cases >= 2000

@@ -88,7 +88,7 @@ class Tensors:
 
 
 def add_llama(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
-    _add_transformer(writer, layers=2)
+    add_transformer(writer, layers=2)
     tensors.add("output_norm.weight", WIDTH)
     for layer in range(2):
         block = f"blk.{layer}."
@@ -99,7 +99,7 @@ def add_llama(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
 
 def _gemma3(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
     """Five layers that see 32 tokens back, and one that sees all."""
-    _add_transformer(writer, layers=6)
+    add_transformer(writer, layers=6)
     writer.add_sliding_window(32)
     writer.add_key_length(HEAD)
     writer.add_value_length(HEAD)
@@ -143,7 +143,7 @@ def _mamba(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
 
 def _lfm2(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
     """Hybrid: two layers of short convolutions, and one of attention."""
-    _add_transformer(writer, layers=3, heads_kv=[0, 1, 0])
+    add_transformer(writer, layers=3, heads_kv=[0, 1, 0])
     writer.add_vocab_size(NUM_TOKENS)
     writer.add_shortconv_l_cache(3)
     tensors.add("token_embd_norm.weight", WIDTH)
@@ -170,9 +170,7 @@ ARCHITECTURES = {
 }
 
 
-def _add_transformer(
-    writer: gguf.GGUFWriter, *, layers: int, heads_kv: int | list[int] = 1
-) -> None:
+def add_transformer(writer: gguf.GGUFWriter, *, layers: int, heads_kv: int | list[int] = 1) -> None:
     writer.add_block_count(layers)
     writer.add_feed_forward_length(WIDTH * 2)
     writer.add_head_count(WIDTH // HEAD)
