@@ -25,6 +25,11 @@
     │   ├── FolderUnusable      the models' folder cannot be read or written
     │   ├── ModelInUse          another process has the model open
     │   └── PullCancelled       somebody asked to stop; what came is kept
+    ├── QuantError              a quantisation job cannot be done
+    │   ├── QuantRefused        a file was made, but costs more than its limits allow
+    │   ├── QuantCancelled      somebody asked to stop; what is done is kept
+    │   ├── JobNotFound
+    │   └── JobRunning          another process works on that very job
     ├── CaptureError            a captured device that cannot be written or replayed
     ├── ConfigError             a flag, a variable or a line of config.toml
     ├── PortInUse
@@ -195,6 +200,26 @@ class ModelInUse(StoreError):
 
 class PullCancelled(StoreError):
     """A pull was asked to stop. What came is kept."""
+
+
+class QuantError(EdgellmError):
+    """A quantisation job cannot be done."""
+
+
+class QuantRefused(QuantError):
+    """What was made falls short of the job's limits, and was not released."""
+
+
+class QuantCancelled(QuantError):
+    """A job was asked to stop. What is done is kept."""
+
+
+class JobNotFound(QuantError):
+    """There is no such job."""
+
+
+class JobRunning(QuantError):
+    """Another process works on the job."""
 
 
 class CaptureError(EdgellmError):
