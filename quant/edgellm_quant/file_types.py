@@ -47,7 +47,8 @@ def tensor_types() -> dict[str, int]:
     return {
         name: number
         for number in range(library.GGML_TYPE_COUNT)
-        if block_values(number) > 0 and (name := name_of(number).decode().upper()) not in _ACTIVATIONS
+        if block_values(number) > 0
+        and (name := name_of(number).decode().upper()) not in _ACTIVATIONS
         if is_quantised(number) or name in _FLOATS
     }
 

@@ -17,9 +17,9 @@ from msgspec import Struct
 from edgellm.errors import QuantError
 from edgellm.store.gguf_header import GGUFHeader, read_header
 from edgellm.store.gguf_types import BY_NAME
-from edgellm_quant.child import follow
 from edgellm_quant.llama_log import Failure, FellBack, NeedsMatrix, Saying, TensorBegun
 from edgellm_quant.quantise_child import Order
+from edgellm_quant.quantiser import follow
 from edgellm_quant.spec import Recipe
 
 _ALIGNMENT = 32

@@ -1,8 +1,8 @@
 """Quantises a GGUF file through llama.cpp: all of it, or nothing.
 
-llama.cpp works in a child process (`child.py`) and writes to `<target>.partial`; the file gets its
-name once it is whole, checked and on the disk. A full disk ends llama.cpp without an error where
-only the last bytes are missing, so its word alone is not believed.
+llama.cpp works in a child process (`quantiser.py`) and writes to `<target>.partial`; the file gets
+its name once it is whole, checked and on the disk. A full disk ends llama.cpp without an error
+where only the last bytes are missing, so its word alone is not believed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from msgspec.structs import replace
 from edgellm.errors import DiskFull, ModelFileError, QuantError
 from edgellm.store.files import sync_folder
 from edgellm.store.gguf_header import GGUFHeader, num_parts, part_names, read_header
-from edgellm_quant.child import follow
 from edgellm_quant.forecast import Forecast, cannot, forecast
 from edgellm_quant.llama_log import NoWeights, Saying, TensorBegun
 from edgellm_quant.quantise_child import Order
+from edgellm_quant.quantiser import follow
 from edgellm_quant.spec import Recipe
 
 PARTIAL = ".partial"

@@ -74,9 +74,7 @@ def understand(line: str) -> Saying | None:
         dry = _DRY.search(line)
         target = dry[1] if dry else source if "size =" in line else ""
         lengths = tuple(map(int, shape.split(",")))
-        return TensorBegun(
-            int(number), int(count), name, lengths, source.upper(), target.upper()
-        )
+        return TensorBegun(int(number), int(count), name, lengths, source.upper(), target.upper())
     if match := _NO_WEIGHTS.search(line):
         return NoWeights(match[1])
     if match := _FAILURE.search(line):

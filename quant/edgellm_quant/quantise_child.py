@@ -172,7 +172,7 @@ def _add_matrix(library: Any, parameters: Any, path: str) -> list[object]:
     the folder, which is nobody's business."""
     from pathlib import Path
 
-    from edgellm_quant.imatrix_file import read_imatrix
+    from edgellm_quant.importance import read_imatrix
 
     matrix = read_imatrix(Path(path))
     array = (library.llama_model_imatrix_data * (len(matrix.means) + 1))()

@@ -8,6 +8,7 @@ us alone.
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import selectors
 import subprocess
@@ -68,11 +69,9 @@ def follow(
 def _send(child: subprocess.Popen[bytes], order: Order) -> None:
     """stdin stays open: its end would tell the child to end."""
     assert child.stdin is not None
-    try:
+    with contextlib.suppress(BrokenPipeError):  # it died; its output ends, too
         child.stdin.write(msgspec.json.encode(order) + b"\n")
         child.stdin.flush()
-    except BrokenPipeError:
-        pass  # it died; its output ends, too
 
 
 def _listen(
@@ -128,7 +127,5 @@ def _end(child: subprocess.Popen[bytes], drain: threading.Thread) -> None:
     drain.join(5)
     for pipe in (child.stdin, child.stdout, child.stderr):
         assert pipe is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):
             pipe.close()
-        except BrokenPipeError:
-            pass
