@@ -1,14 +1,15 @@
 """What structured output costs: decoding with and without a constraint, masks, compiling.
 
-    python -m benches.constraint [MODEL.gguf] [--sequences 1 8] [--decode 96] [--repeat 5] [--threads 1 --cpu]
+    python -m benches.constraint [MODEL.gguf] [--sequences 1 8] [--decode 96] [--repeat 5]
+        [--threads 1 --cpu]
 
 `free` draws any token; `records` writes an array of objects that does not end, whose keys are
 forced and whose values are mostly not; `string` writes one endless string, where almost every
 token is allowed: the dearest case. After a warm-up, runs are interleaved, each round in another
 order; figures are medians, `of free` that of each round's own ratios. With other load on the
 machine they say nothing: a ratio well over 1 is a sign of that. `--cpu` counts the CPU's time
-instead, which others disturb less, with one thread: threads that wait for each other count, too. `allowed` is the time to find the
-tokens that may come next, `draw again` that to sample one of them; both only where the first draw
+instead, which others disturb less, with one thread: threads that wait for each other count, too.
+`allowed` is the time to find the tokens that may come next, `draw again` that to sample one of them; both only where the first draw
 was refused: `again` says how often that is.
 """
 

@@ -6,6 +6,7 @@ It neither starts nor closes the router: whoever made it does (`cli/serve.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from edgellm.api.admin import admin_routes
 from edgellm.api.anthropic.errors import to_error
 from edgellm.api.anthropic.routes import anthropic_model_routes, anthropic_routes
 from edgellm.api.anthropic.schema import CountTokensBody, MessagesBody
+from edgellm.api.auth import check_admin
 from edgellm.api.certificate import certificate_routes
 from edgellm.api.documented import body_schemas, document_errors
 from edgellm.api.embeddings import EmbeddingBody, LlamaEmbeddingBody, embedding_routes
@@ -28,6 +30,7 @@ from edgellm.api.ollama.output import error_body
 from edgellm.api.ollama.routes import ollama_routes
 from edgellm.api.openai.routes import openai_routes
 from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
+from edgellm.api.quant import quant_routes
 from edgellm.api.request_id import HEADER as REQUEST_ID_HEADER
 from edgellm.api.request_id import RequestIds
 from edgellm.api.requests_seen import count_requests
@@ -40,6 +43,7 @@ from edgellm.api.tokens import DetokenizeBody, TokenizeBody, token_routes
 from edgellm.serving.admission import QUEUE_LIMIT
 from edgellm.serving.desk import Desk
 from edgellm.serving.library import Library, NoLibrary
+from edgellm.serving.quant_jobs import QuantJobs
 from edgellm.serving.router import Router
 from edgellm.types import DeviceStatus, UpgradeStatus
 
@@ -87,6 +91,7 @@ def create_app(
     library: Library = NoLibrary(),  # noqa: B008  (it has no state)
     queue_limit: int = QUEUE_LIMIT,
     device: Callable[[], DeviceStatus] = DeviceStatus,
+    quant: QuantJobs | None = None,
 ) -> FastAPI:
     """An ASGI application that answers from `router`.
 
@@ -100,6 +105,7 @@ def create_app(
         library: where models are pulled to and deleted from.
         queue_limit: answers that may wait for each model; more are a 429.
         device: what the device is like now; called in a thread.
+        quant: quantisation jobs; None = there are no routes for them.
     """
     # No /docs: its page loads scripts from a CDN, and these devices are offline.
     app = EdgellmAPI(title="edgellm", version=__version__, docs_url=None, redoc_url=None)
@@ -132,4 +138,6 @@ def create_app(
     app.include_router(rerank_routes(router, max_body_bytes))
     app.include_router(token_routes(router, max_body_bytes))
     app.include_router(admin_routes(router, is_open=is_admin_open))
+    if quant is not None:
+        app.include_router(quant_routes(quant, partial(check_admin, is_open=is_admin_open)))
     return app

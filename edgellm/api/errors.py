@@ -42,6 +42,8 @@ from edgellm.errors import (
     FolderUnusable,
     HostRefused,
     InvalidRequest,
+    JobNotFound,
+    JobRunning,
     KeyRefused,
     ModelBusy,
     ModelFileError,
@@ -52,6 +54,7 @@ from edgellm.errors import (
     NotStored,
     OriginRefused,
     PullCancelled,
+    QuantError,
     QueueFull,
     RemoteNotFound,
     RequestError,
@@ -144,6 +147,8 @@ def describe(error: Exception, input_param: str = "messages") -> ErrorAnswer:
             return _describe_request_error(error, input_param)
         case EngineError():
             return _describe_engine_error(error)
+        case QuantError():
+            return _describe_quant_error(error)
         case EdgellmError():
             return _describe_other_error(error)
         case _:
@@ -177,6 +182,16 @@ def _describe_request_error(error: RequestError, input_param: str) -> ErrorAnswe
         case _ if type(error) in _REFUSALS:
             status, code = _REFUSALS[type(error)]
     return ErrorAnswer(status, "invalid_request_error", code, error.message, error.hint, param)
+
+
+def _describe_quant_error(error: QuantError) -> ErrorAnswer:
+    status, code = 400, "invalid_job"
+    match error:
+        case JobNotFound():
+            status, code = 404, "job_not_found"
+        case JobRunning():
+            status, code = 409, "job_running"
+    return ErrorAnswer(status, "invalid_request_error", code, error.message, error.hint)
 
 
 def _describe_engine_error(error: EngineError) -> ErrorAnswer:

@@ -25,15 +25,18 @@ from edgellm.cli.library import LocalLibrary, local_library
 from edgellm.cli.memory import device_meter, device_status
 from edgellm.cli.models import LocalModels
 from edgellm.cli.options import engine_options, planned_options, with_plan
+from edgellm.cli.settings import user_paths
 from edgellm.cli.store import store_of
 from edgellm.cli.stored import StoredModels
 from edgellm.cli.tuned import with_tuning
 from edgellm.config import Settings
 from edgellm.errors import ConfigError, EdgellmError, PortInUse
 from edgellm.hardware.host import Host
+from edgellm.jobs.store import JobStore
 from edgellm.serving.library import Library, NoLibrary
 from edgellm.serving.meter import MIB, Meter
 from edgellm.serving.pool import Policy
+from edgellm.serving.quant_jobs import QuantJobs
 from edgellm.serving.resolver import ServedModel
 from edgellm.serving.router import Router
 from edgellm.store.sources.local import check_model_file
@@ -220,15 +223,19 @@ async def serving(
     library = local_library(settings, models, stored, router)
     try:
         door = door or private_door()
-        http = _http_server(router, settings, upgrade, library or NoLibrary(), door)
+        jobs = quant_jobs() if not is_private else None
+        http = _http_server(router, settings, upgrade, library or NoLibrary(), door, jobs)
         task = asyncio.create_task(http.serve(sockets=[listener]))
         url = address_of(listener, is_tls=door.tls is not None)
         server = RunningServer(url, router, http, task, library)
         renewing = asyncio.create_task(keep_certificate(door.tls, http.config))
+        picking_up = asyncio.create_task(_pick_up(router, jobs))
         try:
             yield server
         finally:
             renewing.cancel()
+            picking_up.cancel()
+            await asyncio.wait({picking_up})
             if upgrade is not None:
                 await upgrade.aclose()
             await server.aclose()
@@ -359,12 +366,30 @@ async def local_server(settings: Settings, model: ServedModel) -> AsyncIterator[
             yield server
 
 
+def quant_jobs() -> QuantJobs:
+    """Those of this user."""
+    return QuantJobs(JobStore(user_paths().data / "quant" / "jobs"))
+
+
+async def _pick_up(router: Router, jobs: QuantJobs | None) -> None:
+    """Have quantisation jobs go on that were interrupted, once the first answer can be given."""
+    if jobs is None:
+        return
+    await quiet(router)
+    try:
+        for job_id in await jobs.pick_up():
+            logger.info("the quantisation job %s goes on", job_id)
+    except Exception:  # the server goes on without it
+        logger.exception("quantisation jobs cannot be picked up")
+
+
 def _http_server(
     router: Router,
     settings: Settings,
     upgrade: _Background | None,
     library: Library,
     door: Door,
+    jobs: QuantJobs | None,
 ) -> uvicorn.Server:
     """uvicorn without its own signal handling: the commands decide what Ctrl-C means.
 
@@ -393,6 +418,7 @@ def _http_server(
             library=library,
             queue_limit=settings.queue_limit,
             device=device_status(Host()),
+            quant=jobs,
         ),
         log_config=None,
         access_log=settings.log_level == "debug",
