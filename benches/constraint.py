@@ -9,8 +9,8 @@ token is allowed: the dearest case. After a warm-up, runs are interleaved, each 
 order; figures are medians, `of free` that of each round's own ratios. With other load on the
 machine they say nothing: a ratio well over 1 is a sign of that. `--cpu` counts the CPU's time
 instead, which others disturb less, with one thread: threads that wait for each other count, too.
-`allowed` is the time to find the tokens that may come next, `draw again` that to sample one of them; both only where the first draw
-was refused: `again` says how often that is.
+`allowed` is the time to find the tokens that may come next, `draw again` that to sample one of
+them; both only where the first draw was refused: `again` says how often that is.
 """
 
 from __future__ import annotations
