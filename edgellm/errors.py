@@ -25,6 +25,8 @@
     │   ├── FolderUnusable      the models' folder cannot be read or written
     │   ├── ModelInUse          another process has the model open
     │   └── PullCancelled       somebody asked to stop; what came is kept
+    ├── QuantError              a quantisation job cannot be done
+    │   └── QuantCancelled      somebody asked to stop; what is done is kept
     ├── CaptureError            a captured device that cannot be written or replayed
     ├── ConfigError             a flag, a variable or a line of config.toml
     ├── PortInUse
@@ -195,6 +197,14 @@ class ModelInUse(StoreError):
 
 class PullCancelled(StoreError):
     """A pull was asked to stop. What came is kept."""
+
+
+class QuantError(EdgellmError):
+    """A quantisation job cannot be done."""
+
+
+class QuantCancelled(QuantError):
+    """A job was asked to stop. What is done is kept."""
 
 
 class CaptureError(EdgellmError):

@@ -131,7 +131,19 @@ def _tries(
 
 def _timed(candidate: Candidate, here: Situation) -> Candidate:
     tokens = min(USUAL_TOKENS, candidate.context)
+    if _measured_speed(candidate, here) is not None:
+        rate = replace(candidate.rate, source="this file was measured here", is_least=False)
+        candidate = replace(candidate, rate=rate)
     return replace(candidate, tokens_per_second=predict(candidate, tokens, here))
+
+
+def _measured_speed(candidate: Candidate, here: Situation) -> float | None:
+    """What `edgellm quant` measured of these files on a device like this one: on its CPU."""
+    found = candidate.variant.measured
+    is_here = found is not None and found.device and found.device == here.profile.label
+    if found is None or not is_here or candidate.place.device is not None:
+        return None
+    return found.decode_tokens_per_second
 
 
 def _is_hopeless(card: ModelCard, variant: Variant, place: Place, layers: int, room: Room) -> bool:
@@ -159,6 +171,12 @@ def predict(candidate: Candidate, num_tokens: int, here: Situation) -> float:
         found = speed.split_tokens_per_second(
             card, variant, num_tokens, candidate.rate, below, share
         )
+    measured = _measured_speed(candidate, here)
+    if measured is not None:  # a longer cache slows it as it was predicted to
+        empty = speed.decode_tokens_per_second(
+            card, variant, 0, candidate.rate, candidate.options.kv_type
+        )
+        return measured * found / empty
     device = place.device.name if place.device else ""
     return found * speed.correction(here.measured, card, variant, device)
 
