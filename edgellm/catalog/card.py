@@ -40,7 +40,7 @@ class Measured(Struct, frozen=True, forbid_unknown_fields=True):
     device: str = ""  # `HardwareProfile.label` of where the following was measured
     resident_bytes: int | None = None  # once it is loaded
     prefill_tokens_per_second: float | None = None
-    decode_tokens_per_second: float | None = None  # with little in the cache
+    decode_tokens_per_second: float | None = None  # after a prompt of 256 tokens
 
 
 class Variant(Struct, frozen=True, forbid_unknown_fields=True):

@@ -26,6 +26,7 @@ from edgellm.planner.room import Room, room_at, shortage
 from edgellm.planner.runtime import Place, find_places
 from edgellm.types import EngineOptions
 
+_MEASURED_TOKENS = 256  # in the cache where `edgellm quant` measured a speed
 # These hold one sequence at a time.
 _SINGLE = frozenset({"hailo", "ort_genai"})
 
@@ -138,10 +139,12 @@ def _timed(candidate: Candidate, here: Situation) -> Candidate:
 
 
 def _measured_speed(candidate: Candidate, here: Situation) -> float | None:
-    """What `edgellm quant` measured of these files on a device like this one: on its CPU."""
+    """What `edgellm quant` measured of these files on a device like this one. On its CPU, where no
+    GPU can have taken part."""
     found = candidate.variant.measured
     is_here = found is not None and found.device and found.device == here.profile.label
-    if found is None or not is_here or candidate.place.device is not None:
+    apis = {api for each in here.runtimes if each.backend == "llama_cpp" for api in each.apis}
+    if found is None or not is_here or candidate.place.device is not None or apis != {"cpu"}:
         return None
     return found.decode_tokens_per_second
 
@@ -173,10 +176,8 @@ def predict(candidate: Candidate, num_tokens: int, here: Situation) -> float:
         )
     measured = _measured_speed(candidate, here)
     if measured is not None:  # a longer cache slows it as it was predicted to
-        empty = speed.decode_tokens_per_second(
-            card, variant, 0, candidate.rate, candidate.options.kv_type
-        )
-        return measured * found / empty
+        then = speed.decode_tokens_per_second(card, variant, _MEASURED_TOKENS, candidate.rate)
+        return measured * found / then
     device = place.device.name if place.device else ""
     return found * speed.correction(here.measured, card, variant, device)
 

@@ -99,7 +99,7 @@ def to_variant(made: Made, *, source: str = "", device: str = "") -> Variant:
     """
     if made.refusal:
         raise QuantError(
-            f"{made.recipe.label} was not released: {made.refusal}.",
+            f"{made.recipe.label} was not released: {made.refusal.rstrip('.')}.",
             "Loosen the job's limits, or choose a larger type.",
         )
     path = Path(made.path)
