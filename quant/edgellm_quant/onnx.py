@@ -173,13 +173,14 @@ class _Steps:
     ) -> None:
         self._on_progress = on_progress
         self._seen: set[str] = set()
-        self._total = (layers + 3) * (1 if precision == "fp16" else 2)
+        reads, quantises = layers + 3, 0 if precision == "fp16" else layers + 1
+        self._total = reads + quantises + 1  # and then it saves
 
     def __call__(self, line: str) -> None:
         match = _READS.search(line) or _QUANTISES.search(line)
         if match is not None and match[0] not in self._seen:
             self._seen.add(match[0])
-            self._on_progress(min(len(self._seen), self._total - 1), self._total)
+            self._on_progress(min(len(self._seen), self._total), self._total)
 
     def finish(self) -> None:
         self._on_progress(self._total, self._total)
