@@ -23,6 +23,7 @@ class About(Struct, frozen=True):
     calibration: str = ""  # the text behind the importance matrix; empty = there was none
     settings: dict[str, str] = {}  # context, threads, limits, as people read them
     machine: str = ""
+    device: str = ""  # its `HardwareProfile.label`, for catalogues
     versions: dict[str, str] = {}
     command: str = ""
 

@@ -39,7 +39,8 @@ def report_text(report: Report, curve: str, missing: str = "") -> str:
     if measured:
         blocks += ["## Loss", _table(_LOSS_HEAD, map(_loss_row, measured)), _legend(measured)]
         blocks += ["## Cost", _table(_COST_HEAD, map(_cost_row, measured)), _COST_LEGEND]
-    blocks += _stanzas(entries)
+    blocks += _digests(entries)
+    blocks += _stanzas(entries, report.about.device)
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
@@ -47,6 +48,11 @@ _ON_CURVE = (
     "Files marked with * are on the curve: no other one is smaller and loses less. "
     "A cross is a file that was refused."
 )
+_STANZAS_HEAD = """\
+## For a catalogue
+
+This device's catalogue has the files already. To share them, put them into a repository, write its
+name here, and add the lines to the model's `variants` in a `models.yaml`."""
 _COST_LEGEND = "Load and resident memory are of a process of its own; speeds are in tokens/s."
 
 
@@ -129,8 +135,30 @@ def _legend(measured: Sequence[Entry]) -> str:
     )
 
 
-def _stanzas(entries: Sequence[Entry]) -> list[str]:
-    """Digests, to check a copy of a file by."""
+def _stanzas(entries: Sequence[Entry], device: str) -> list[str]:
+    """What a `models.yaml` says of the files, once they lie where others reach them."""
+    from edgellm.catalog.card import ModelFile, Variant
+    from edgellm.catalog.made import stanza
+    from edgellm_quant.emit import measured_of
+
+    lines = [
+        stanza(
+            Variant(
+                made.runtime,
+                made.recipe.label,
+                source="hf:OWNER/REPO",
+                files=(ModelFile(_name(made.path), made.size_bytes, made.sha256),),
+                measured=measured_of(made.evaluation, device) if made.evaluation else None,
+            )
+        )
+        for made in (entry.made for entry in entries)
+        if made.runtime == "llama_cpp" and made.sha256 and not made.refusal
+    ]
+    return [_STANZAS_HEAD, "```yaml\n" + "\n".join(lines) + "\n```"] if lines else []
+
+
+def _digests(entries: Sequence[Entry]) -> list[str]:
+    """To check a copy of a file by."""
     lines = [f"{e.made.sha256}  {_name(e.made.path)}" for e in entries if e.made.sha256]
     return ["## Digests", "```\n" + "\n".join(lines) + "\n```"] if lines else []
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from edgellm.catalog.card import Catalog
 from edgellm.hardware.profile import HardwareProfile
-from edgellm_quant.emit import Origin, find_card
+from edgellm_quant.cards import Origin, find_card
 from edgellm_quant.hailo import refuse
 from edgellm_quant.mlc import QUANTISATIONS, Quantisation, make_mlc
 from edgellm_quant.onnx import Precision, make_onnx

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from edgellm_quant.emit import Adopted, Origin, adopt, card_for, find_card, id_of, to_variant
+from edgellm_quant.cards import Origin, card_for, find_card, id_of
+from edgellm_quant.emit import Adopted, adopt, to_variant
 from edgellm_quant.learn import learn
 from msgspec.structs import replace
 

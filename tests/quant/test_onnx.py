@@ -1,7 +1,7 @@
 """ONNX folders: what is asked of ORT-GenAI's builder, and what becomes of its failures.
 
 A stand-in for the builder is enough for that. With the real one (the extra `quant-onnx` here, or in
-the interpreter that EDGELLM_TEST_ORT_PYTHON names) a tiny model is made and generates.
+the interpreter that ORT_TEST_PYTHON names) a tiny model is made and generates.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ print("tokens", *generator.get_sequence(0))
 
 
 def test_the_real_builder_makes_what_generates(checkpoint: Path, tmp_path: Path) -> None:
-    python = os.environ.get("EDGELLM_TEST_ORT_PYTHON", sys.executable)
+    python = os.environ.get("ORT_TEST_PYTHON", sys.executable)
     if ask_builder(python).missing:
         pytest.skip("the extra quant-onnx is not installed")
     told: list[tuple[int, int]] = []

@@ -10,7 +10,10 @@ import pytest
 from edgellm_quant.about import About
 from edgellm_quant.chart import Point, curve, front
 from edgellm_quant.report import CURVE, DATA, TEXT, read_report, write_report
+from msgspec.structs import replace
 
+from edgellm.assets import catalog_file
+from edgellm.catalog.parse import parse_catalog
 from edgellm.errors import QuantError
 from tests.quant.made import imagined, made
 
@@ -48,6 +51,19 @@ def test_everything_is_in_it(tmp_path: Path) -> None:
     assert "0.50 s" in rows["Q4_0"]
     assert f"![Size against loss, with the curve of the best files]({CURVE})" in text
     assert f"{'ab' * 32}  Q8_0.gguf" in text
+
+
+def test_its_stanzas_are_a_catalogues(tmp_path: Path) -> None:
+    write_report(tmp_path, "pocket", FILES, about=replace(ABOUT, device="A board, 4 cores"))
+    text = (tmp_path / TEXT).read_text().partition("```yaml\n")[2].partition("\n```")[0]
+    lines = [f"      {line}" for line in text.splitlines()]
+    card = catalog_file().read_text().split("\n\n")[0]
+    found = parse_catalog("\n".join([card, *lines]), "here").models[0].variants[1:]
+    assert [each.quant for each in found] == ["Q8_0", "Q4_K_M", "Q4_0", "Q6_K"]  # not the refused
+    assert found[0].files[0].sha256 == "ab" * 32
+    assert found[0].measured is not None
+    assert (found[0].measured.kld_mean, found[0].measured.device) == (0.001, "A board, 4 cores")
+    assert found[3].measured is None
 
 
 def test_programs_can_read_it(tmp_path: Path) -> None:

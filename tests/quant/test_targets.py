@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from edgellm_quant import targets as module
-from edgellm_quant.emit import Origin
+from edgellm_quant.cards import Origin
 from edgellm_quant.hailo import ready
 from edgellm_quant.targets import Source, targets
 
