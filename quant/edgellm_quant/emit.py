@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from edgellm.store.progress import Progress
     from edgellm.store.store import Store
 
+__all__ = ["Adopted", "Origin", "adopt", "measured_of", "to_variant"]
+
 
 class Adopted(Struct, frozen=True):
     """A file that is a model of this device now."""
@@ -89,11 +91,9 @@ def to_variant(made: Made, *, source: str = "", device: str = "") -> Variant:
     path = Path(made.path)
     wanted, _ = local.resolve(path)
     folder = path if path.is_dir() else path.parent
-    is_one = len(wanted.files) == 1
+    digest = "" if path.is_dir() or len(wanted.files) > 1 else made.sha256  # of the one file
     files = tuple(
-        ModelFile(each.path, each.size_bytes, made.sha256 or _sha256(folder / each.path))
-        if is_one
-        else ModelFile(each.path, each.size_bytes, _sha256(folder / each.path))
+        ModelFile(each.path, each.size_bytes, digest or _sha256(folder / each.path))
         for each in wanted.files
     )
     measured = measured_of(made.evaluation, device) if made.evaluation is not None else None

@@ -151,16 +151,21 @@ def _stanzas(entries: Sequence[Entry], device: str) -> list[str]:
                 measured=measured_of(made.evaluation, device) if made.evaluation else None,
             )
         )
-        for made in (entry.made for entry in entries)
-        if made.runtime == "llama_cpp" and made.sha256 and not made.refusal
+        for made in _files(entries)
     ]
     return [_STANZAS_HEAD, "```yaml\n" + "\n".join(lines) + "\n```"] if lines else []
 
 
 def _digests(entries: Sequence[Entry]) -> list[str]:
     """To check a copy of a file by."""
-    lines = [f"{e.made.sha256}  {_name(e.made.path)}" for e in entries if e.made.sha256]
+    lines = [f"{made.sha256}  {_name(made.path)}" for made in _files(entries)]
     return ["## Digests", "```\n" + "\n".join(lines) + "\n```"] if lines else []
+
+
+def _files(entries: Sequence[Entry]) -> list[Made]:
+    """What can be handed on as one file."""
+    found = (entry.made for entry in entries)
+    return [m for m in found if m.runtime == "llama_cpp" and m.sha256 and not m.refusal]
 
 
 def _name(path: str) -> str:
