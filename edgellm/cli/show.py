@@ -157,7 +157,7 @@ def render(shown: Shown) -> str:
     text += "\n" + table([head, *(_cells(offer) for offer in shown.offers)])
     measured = [offer for offer in shown.offers if offer.measured is not None]
     if measured:
-        head = ("measured", "KL divergence", "perplexity", "same first token", "tokens/s")
+        head = ("measured", "KL divergence", "perplexity", "same best token", "tokens/s")
         text += "\n" + table([head, *map(_measured_cells, measured)])
     return text
 

@@ -22,6 +22,10 @@ def appearing(target: Path) -> Iterator[Path]:
     Raises:
         QuantError: the disk does not take it.
     """
+    if target.exists() and not target.is_dir():
+        raise QuantError(
+            f"{target} is a file, and a folder shall be made.", "Choose another --out."
+        )
     partial = target.with_name(target.name + ".partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NONE = "–"
 _MADE_HEAD = ("file", "bits/weight", "size", "verdict")
 _LOSS_HEAD = (
-    "file", "perplexity", "ratio", "KLD mean", "p90", "p99", "max", "same first token", "golden",
+    "file", "perplexity", "ratio", "KLD mean", "p90", "p99", "max", "top-1", "golden",
 )  # fmt: skip
 _COST_HEAD = ("file", "load", "resident", "prefill", "decode")
 
@@ -51,8 +51,8 @@ _ON_CURVE = (
 _STANZAS_HEAD = """\
 ## For a catalogue
 
-This device's catalogue has the files already. To share them, put them into a repository, write its
-name here, and add the lines to the model's `variants` in a `models.yaml`."""
+`edgellm quant run --adopt` puts the files into this device's own. To share them, put them into a
+repository, write its name here, and add the lines to the model's `variants` in a `models.yaml`."""
 _COST_LEGEND = "Load and resident memory are of a process of its own; speeds are in tokens/s."
 
 
@@ -106,7 +106,8 @@ def _loss_row(entry: Entry) -> tuple[str, ...]:
         entry.made.recipe.label,
         f"{loss.perplexity:.4f}",
         f"{loss.perplexity / loss.reference_perplexity:.4f}",
-        *(_tiny(kld) for kld in (loss.kld_mean, loss.kld_p90, loss.kld_p99, loss.kld_max)),
+        _tiny(loss.kld_mean) + (f" ± {loss.kld_error:.1g}" if loss.kld_error else ""),
+        *(_tiny(kld) for kld in (loss.kld_p90, loss.kld_p99, loss.kld_max)),
         f"{loss.top1:.2%}",
         f"{golden.num_passed}/{golden.num_prompts}" if golden.num_prompts else _NONE,
     )
@@ -131,7 +132,8 @@ def _legend(measured: Sequence[Entry]) -> str:
     return (
         f"Over {loss.num_tokens:,} tokens, against the unquantised model, whose perplexity is "
         f"{loss.reference_perplexity:.4f}. KLD is the Kullback-Leibler divergence of the next "
-        "token's distribution, in nats."
+        "token's distribution, in nats (± its standard error); top-1 is the share of tokens at "
+        "which both like the same one best."
     )
 
 

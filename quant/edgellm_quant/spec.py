@@ -51,6 +51,8 @@ class Loss(Struct, frozen=True):
     kld_p99: float
     kld_max: float
     top1: float
+    kld_error: float = 0.0  # standard error of the mean: smaller differences say nothing
+    delta_p_rms: float = 0.0  # root mean square of what the text's own tokens gained or lost
 
 
 class Cost(Struct, frozen=True):

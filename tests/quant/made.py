@@ -9,7 +9,7 @@ from edgellm_quant.spec import Cost, Evaluation, Golden, Loss, Made, Recipe
 
 
 def evaluation(kld: float = 0.02, *, resident_bytes: int = 10**8) -> Evaluation:
-    loss = Loss(2048, 10 * (1 + kld), 10.0, kld, 2 * kld, 9 * kld, 80 * kld, 1 - kld)
+    loss = Loss(2048, 10 * (1 + kld), 10.0, kld, 2 * kld, 9 * kld, 80 * kld, 1 - kld, kld / 10)
     return Evaluation(loss, Cost(1000, 0.5, resident_bytes, 400.0, 40.0), Golden(9, 10))
 
 

@@ -47,7 +47,10 @@ def test_everything_is_in_it(tmp_path: Path) -> None:
     assert "| Q4_0 | – | 49.0 MiB | released |" in text  # Q4_K_M is smaller and loses less
     assert "refused: Its KL divergence is 0.33, above 0.1." in text
     assert "released, not measured" in text
-    assert "| Q4_K_M | 10.3000 | 1.0300 | 0.03 | 0.06 | 0.2700 | 2.4000 | 97.00% | 9/10 |" in text
+    assert (
+        "| Q4_K_M | 10.3000 | 1.0300 | 0.03 ± 0.003 | 0.06 | 0.2700 | 2.4000 | 97.00% | 9/10 |"
+        in text
+    )
     assert "0.50 s" in rows["Q4_0"]
     assert f"![Size against loss, with the curve of the best files]({CURVE})" in text
     assert f"{'ab' * 32}  Q8_0.gguf" in text
