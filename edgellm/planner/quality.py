@@ -53,7 +53,10 @@ _KLD = {
     "q0f32": 0.0,
     "q4f16_1": _PLAIN_4_BIT,  # MLC: groups of 32 with a scale each, as Q4_0
     "q4f32_1": _PLAIN_4_BIT,
+    "q3f16_1": 0.228,  # as llama.cpp's plainest 3 bits, Q3_K_S
     "int4": _PLAIN_4_BIT,  # ORT-GenAI: blocks of 32 or 128
+    "int8": 0.00136,  # blocks with a scale each, as Q8_0
+    "fp16": 0.0,
     "a8w4": _PLAIN_4_BIT,  # Hailo: a scale for each channel
     "Q4_0-QAT": _PLAIN_4_BIT,  # trained for it; how much that wins back is not published
 }

@@ -34,6 +34,14 @@ def test_without_a_measurement_the_published_one_counts() -> None:
         assert loss(plain, each) == quantisation_loss(each.quant)
 
 
+def test_what_the_tool_makes_for_other_runtimes_is_in_the_table() -> None:
+    order = ("fp16", "int8", "int4", "q3f16_1")
+    losses = [quantisation_loss(quant) for quant in order]
+    assert losses[0] == 0
+    assert losses == sorted(losses)
+    assert losses[2] == quantisation_loss("q4f16_1")
+
+
 def test_a_measured_divergence_takes_the_place_of_the_published_one() -> None:
     own = model(Q4_K_M=0.1)
     assert divergence(own, own.variants[0]) == 0.1
