@@ -28,6 +28,21 @@ class Requires(Struct, frozen=True, forbid_unknown_fields=True):
     runtime: str = ""  # the runtime's version that the file was made for, e.g. "HailoRT 5.1"
 
 
+class Measured(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `edgellm quant` measured of the very files. Empty where it was not asked to.
+
+    The loss is against the unquantised model, and holds everywhere; the rest is of one device.
+    """
+
+    kld_mean: float | None = None  # Kullback-Leibler divergence, nats per token
+    perplexity_ratio: float | None = None  # 1 = as before
+    top1: float | None = None  # share of tokens (0..1) at which both like the same best
+    device: str = ""  # `HardwareProfile.label` of where the following was measured
+    resident_bytes: int | None = None  # once it is loaded
+    prefill_tokens_per_second: float | None = None
+    decode_tokens_per_second: float | None = None  # after a prompt of 256 tokens
+
+
 class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     """A model in one quantisation, for one runtime: an `asset`, or a `source` with `files`.
 
@@ -37,7 +52,9 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     backend: Backend
     quant: str  # e.g. "F16", "Q4_K_M", "q4f16_1", "int4", "a8w4"
     asset: str = ""  # a file that comes with edgellm
-    source: str = ""  # "hf:owner/repo", or the https address that the files' paths follow
+    # "hf:owner/repo", the https address that the files' paths follow, or "file:/folder" of a file
+    # that was made on this device.
+    source: str = ""
     revision: str = "main"  # of a hub's repository
     files: tuple[ModelFile, ...] = ()  # the first is the one that a runtime opens
     folder: str = ""  # of the repository; taken whole
@@ -48,6 +65,7 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True):
     memory_bytes: int | None = None  # published, where no file tells (MLC: at 4,096 tokens)
     tokens_per_second: float | None = None  # published by the vendor for its one device (Hailo)
     requires: Requires = Requires()
+    measured: Measured | None = None
 
     @property
     def size_bytes(self) -> int | None:

@@ -13,7 +13,7 @@ import msgspec
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from edgellm.catalog.card import Catalog, ModelCard, ModelFile, Requires, Shape, Variant
+from edgellm.catalog.card import Catalog, Measured, ModelCard, ModelFile, Requires, Shape, Variant
 from edgellm.errors import ConfigError
 
 # libyaml's loader is ten times faster; PyYAML has it wherever it was built with the library.
@@ -21,7 +21,7 @@ _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KEYS = sorted(
     {
         field.encode_name
-        for struct in (Catalog, ModelCard, Variant, ModelFile, Requires, Shape)
+        for struct in (Catalog, ModelCard, Variant, ModelFile, Requires, Shape, Measured)
         for field in msgspec.structs.fields(struct)
     }
 )

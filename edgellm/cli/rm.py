@@ -1,17 +1,22 @@
-"""`edgellm rm`: removes models from this device."""
+"""`edgellm rm`: removes models from this device. What was made here leaves the catalogue, too."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from msgspec import Struct
 
+from edgellm.cli.made import forget, take_out
 from edgellm.cli.output import Format, format_bytes, put_json, say
-from edgellm.cli.store import CONFIG_HELP, local_or_fail, open_store
+from edgellm.cli.store import CONFIG_HELP, NotInStore, local_or_fail, open_store
 from edgellm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edgellm.store.model import LocalModel
+    from edgellm.store.store import Store
 
 
 class Removed(Struct, frozen=True):
@@ -39,16 +44,31 @@ def rm(
     store = open_store(config)
     if not models and not unfinished and not quarantined:
         raise ConfigError("Nothing is named to remove.", "`edgellm list` shows what is there.")
-    found = [local_or_fail(store, name) for name in models or ()]
+    found = [local for name in models or () if (local := _local_unless_forgotten(store, name))]
     size = sum(model.size_bytes for model in found)
     if found and not yes:
         _ask(f"remove {', '.join(model.name for model in found)} ({format_bytes(size)})?")
     freed = sum(store.remove(model) for model in found)
+    take_out(found)
     freed += store.clean(unfinished=unfinished, quarantine=quarantined)
     if output is Format.json:
         put_json(Removed(tuple(model.name for model in found), freed))
     else:
         say(f"freed {format_bytes(freed)}")
+
+
+def _local_unless_forgotten(store: Store, name: str) -> LocalModel | None:
+    """None for what was made here and is in the catalogue only: that is taken out now.
+
+    Raises:
+        ConfigError: there is no such model.
+    """
+    try:
+        return local_or_fail(store, name)
+    except NotInStore:
+        if not forget(name):
+            raise
+        return None
 
 
 def _ask(question: str) -> None:

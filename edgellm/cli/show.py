@@ -10,6 +10,7 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
+from edgellm.catalog.card import Measured
 from edgellm.cli.catalogue import user_catalog
 from edgellm.cli.list_models import Row, builtin, row
 from edgellm.cli.output import Format, format_bytes, put, put_json, say, table
@@ -35,6 +36,7 @@ class Offer(Struct, frozen=True):
     size_bytes: int | None = None
     requires: str = ""
     local: Row | None = None
+    measured: Measured | None = None
 
 
 class Shown(Struct, frozen=True):
@@ -152,7 +154,12 @@ def render(shown: Shown) -> str:
     ]
     head = ("quant", "runtime", "size", "here", "source")
     text = table([fact for fact in facts if fact[1]])
-    return text + "\n" + table([head, *(_cells(offer) for offer in shown.offers)])
+    text += "\n" + table([head, *(_cells(offer) for offer in shown.offers)])
+    measured = [offer for offer in shown.offers if offer.measured is not None]
+    if measured:
+        head = ("measured", "KL divergence", "perplexity", "same best token", "tokens/s")
+        text += "\n" + table([head, *map(_measured_cells, measured)])
+    return text
 
 
 def _file_rows(shown: Shown) -> list[tuple[str, str]]:
@@ -191,7 +198,8 @@ def _offer(store: Store, card: ModelCard, variant: Variant) -> Offer:
         size = found.size_bytes if found is not None else variant.size_bytes
         files = tuple(file.path for file in wanted.files)
         source = variant.source
-    return Offer(variant.quant, variant.backend, files, source, size, requires, local)
+    measured = variant.measured
+    return Offer(variant.quant, variant.backend, files, source, size, requires, local, measured)
 
 
 def _of_repository(store: Store, reference: HubReference) -> Shown:
@@ -216,6 +224,19 @@ def _of_repository(store: Store, reference: HubReference) -> Shown:
 def _licence(shown: Shown) -> str:
     use = {None: "", True: "", False: " (no commercial use)"}[shown.commercial]
     return shown.licence + use if shown.licence else "not known"
+
+
+def _measured_cells(offer: Offer) -> tuple[str, ...]:
+    found = offer.measured
+    assert found is not None
+    ratio, top1, speed = found.perplexity_ratio, found.top1, found.decode_tokens_per_second
+    return (
+        offer.quant,
+        "-" if found.kld_mean is None else f"{found.kld_mean:.3g}",
+        "-" if ratio is None else f"x {ratio:.4f}",
+        "-" if top1 is None else f"{top1:.1%}",
+        "-" if speed is None else f"{speed:.1f} ({found.device or 'device not known'})",
+    )
 
 
 def _cells(offer: Offer) -> tuple[str, ...]:

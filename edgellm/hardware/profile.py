@@ -144,3 +144,10 @@ class HardwareProfile(Struct, frozen=True):
     thermal: Thermal = Thermal()
     battery: Battery | None = None  # None = none was found
     compatible: tuple[str, ...] = ()  # the device tree's words for the board and its chip
+
+    @property
+    def label(self) -> str:
+        """Its kind, e.g. "Raspberry Pi 5 Model B Rev 1.0, 4 cores": what was measured on one device
+        holds for others of the same label. Empty = not known, and like nothing else."""
+        name, cores = self.board or self.cpu.model, self.cpu.num_usable_cores
+        return f"{name}, {cores} cores" if name and cores else name or ""

@@ -27,6 +27,7 @@ from edgellm.planner.room import Room, room_at, shortage
 from edgellm.planner.runtime import Place, find_places
 from edgellm.types import EngineOptions
 
+_MEASURED_TOKENS = 256  # in the cache where `edgellm quant` measured a speed
 # These hold one sequence at a time.
 _SINGLE = frozenset({"hailo", "ort_genai"})
 
@@ -139,7 +140,21 @@ def _tries(
 
 def _timed(candidate: Candidate, here: Situation) -> Candidate:
     tokens = min(USUAL_TOKENS, candidate.context)
+    if _measured_speed(candidate, here) is not None:
+        rate = replace(candidate.rate, source="this file was measured here", is_least=False)
+        candidate = replace(candidate, rate=rate)
     return replace(candidate, tokens_per_second=predict(candidate, tokens, here))
+
+
+def _measured_speed(candidate: Candidate, here: Situation) -> float | None:
+    """What `edgellm quant` measured of these files on a device like this one. On its CPU, where no
+    GPU can have taken part."""
+    found = candidate.variant.measured
+    is_here = found is not None and found.device and found.device == here.profile.label
+    apis = {api for each in here.runtimes if each.backend == "llama_cpp" for api in each.apis}
+    if found is None or not is_here or candidate.place.device is not None or apis != {"cpu"}:
+        return None
+    return found.decode_tokens_per_second
 
 
 def _is_hopeless(card: ModelCard, variant: Variant, place: Place, layers: int, room: Room) -> bool:
@@ -167,6 +182,10 @@ def predict(candidate: Candidate, num_tokens: int, here: Situation) -> float:
         found = speed.split_tokens_per_second(
             card, variant, num_tokens, candidate.rate, below, share
         )
+    measured = _measured_speed(candidate, here)
+    if measured is not None:  # a longer cache slows it as it was predicted to
+        then = speed.decode_tokens_per_second(card, variant, _MEASURED_TOKENS, candidate.rate)
+        return measured * found / then
     device = place.device.name if place.device else ""
     return found * speed.correction(here.measured, card, variant, device)
 

@@ -42,7 +42,7 @@ from edgellm.planner.goal import (
     Situation,
     Verdict,
 )
-from edgellm.planner.quality import quantisation_loss
+from edgellm.planner.quality import loss
 from edgellm.planner.rates import Known, decode_threads
 from edgellm.planner.reasons import reasons
 from edgellm.planner.room import shortage
@@ -122,7 +122,7 @@ def _points(candidate: Candidate) -> float:
     """Without a score, the quantisations of one model still compare."""
     if candidate.score is not None:
         return candidate.score
-    return -quantisation_loss(candidate.variant.quant)
+    return -loss(candidate.card, candidate.variant)
 
 
 def _precious_bytes(candidate: Candidate) -> int:

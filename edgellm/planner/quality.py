@@ -9,10 +9,19 @@ Qwen3-4B-Instruct-2507 and Qwen3-30B-A3B-Instruct-2507): their mean loss is 0.2 
 0.4 at 6 and 2.6 at 4 plain bits, the curve's 0.1, 0.4 and 2.6. Where nothing is published, the
 nearest plain 4-bit format counts: nobody's format is taken to be better than what was measured.
 Mixes that give some tensors more bits than a published one (`Q4_K_XL`) count as that one.
-Not known: what a model of its own loses; small ones lose more than this says.
+
+What a model of its own loses is known where `edgellm quant` measured it: then that KLD takes the
+place of the published one, which small models exceed several times. Their other quantisations move
+along, between and beyond the measured ones at the published proportions; so what is published as
+worse stays worse, and what was measured is not held against what was not. Other measures are for
+people only: perplexity may fall by chance, and a text of its own has its own.
 """
 
 from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Iterator
+from math import exp, log
 
 from edgellm.catalog.card import ModelCard, Variant
 
@@ -44,7 +53,10 @@ _KLD = {
     "q0f32": 0.0,
     "q4f16_1": _PLAIN_4_BIT,  # MLC: groups of 32 with a scale each, as Q4_0
     "q4f32_1": _PLAIN_4_BIT,
+    "q3f16_1": 0.228,  # as llama.cpp's plainest 3 bits, Q3_K_S
     "int4": _PLAIN_4_BIT,  # ORT-GenAI: blocks of 32 or 128
+    "int8": 0.00136,  # blocks with a scale each, as Q8_0
+    "fp16": 0.0,
     "a8w4": _PLAIN_4_BIT,  # Hailo: a scale for each channel
     "Q4_0-QAT": _PLAIN_4_BIT,  # trained for it; how much that wins back is not published
 }
@@ -72,7 +84,56 @@ _AT_LEAST = {
 
 def quantisation_loss(quant: str) -> float:
     """Points that a model loses by it. An unknown format loses what plain 4 bits do."""
-    return _POINTS * float(_KLD.get(_published(quant), _PLAIN_4_BIT) ** _POWER)
+    return _points(_KLD.get(_published(quant), _PLAIN_4_BIT))
+
+
+def loss(card: ModelCard, variant: Variant) -> float:
+    """Points that this model loses by it, by all that was measured of the model."""
+    return _points(divergence(card, variant))
+
+
+def divergence(card: ModelCard, variant: Variant) -> float:
+    """The KLD to reckon with: measured, or published and moved by what was measured."""
+    measured = measured_divergence(variant)
+    if measured is not None:
+        return measured
+    published = _KLD.get(_published(variant.quant), _PLAIN_4_BIT)
+    return _moved(published, sorted(_anchors(card)))
+
+
+def measured_divergence(variant: Variant) -> float | None:
+    """What was measured of these very files; rounding makes that of a copy a little negative."""
+    found = variant.measured.kld_mean if variant.measured is not None else None
+    return None if found is None else max(0.0, found)
+
+
+def _anchors(card: ModelCard) -> Iterator[tuple[float, float]]:
+    """Published and measured KLD of the formats for which both are known."""
+    for variant in card.variants:
+        published = _KLD.get(_published(variant.quant), 0.0)
+        measured = measured_divergence(variant)
+        if published and measured:
+            yield published, measured
+
+
+def _moved(published: float, anchors: list[tuple[float, float]]) -> float:
+    """A line through the anchors, straight in logarithms, and of slope 1 beyond them. It never
+    falls: where less was measured of a format that is published as worse, the larger one counts."""
+    if not anchors or not published:
+        return published
+    levels = [max(level for _, level in anchors[: n + 1]) for n in range(len(anchors))]
+    at = bisect([place for place, _ in anchors], published)
+    if at == 0:
+        return levels[0] * published / anchors[0][0]
+    below, here = anchors[at - 1][0], levels[at - 1]
+    if at == len(anchors):
+        return here * published / below
+    share = log(published / below) / log(anchors[at][0] / below)
+    return here * exp(share * log(levels[at] / here))
+
+
+def _points(kld: float) -> float:
+    return _POINTS * float(kld**_POWER)
 
 
 def is_rated(quant: str) -> bool:
@@ -92,4 +153,4 @@ def _published(quant: str) -> str:
 
 def score(card: ModelCard, variant: Variant) -> float | None:
     """Points of the model in that quantisation; None if nobody published any for the model."""
-    return None if card.quality is None else card.quality - quantisation_loss(variant.quant)
+    return None if card.quality is None else card.quality - loss(card, variant)

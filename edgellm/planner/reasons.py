@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edgellm.planner.goal import DEFAULT_CONTEXTS, Candidate, Goal, Situation
-from edgellm.planner.quality import quantisation_loss
+from edgellm.planner.quality import loss, measured_divergence
 from edgellm.planner.runtime import why_unused
 
 _AIM = {
@@ -58,14 +58,17 @@ def _sentences(chosen: Candidate, goal: Goal, least: float) -> Iterator[str]:
 
 def _choice(chosen: Candidate, goal: Goal) -> str:
     if chosen.score is None:
-        return f"{chosen.card.id} was named; it has no published score."
-    loss = quantisation_loss(chosen.variant.quant)
-    score = (
-        f"{chosen.score:.1f} of 100 ({chosen.card.quality:g} less {loss:.1f} for the quantisation)"
-    )
+        return f"{chosen.card.id} was named; it has no published score{_proof(chosen)}."
+    lost = f"{loss(chosen.card, chosen.variant):.1f} for the quantisation{_proof(chosen)}"
+    score = f"{chosen.score:.1f} of 100 ({chosen.card.quality:g} less {lost})"
     if goal.model is not None:
         return f"Of {chosen.card.id}, {_AIM[goal.prefer]} that fits: {score}."
     return f"Of all models, {_AIM[goal.prefer]} that fits: {score}."
+
+
+def _proof(chosen: Candidate) -> str:
+    kld = measured_divergence(chosen.variant)
+    return "" if kld is None else f", whose loss was measured: KL divergence {kld:.3g}"
 
 
 def _memory(chosen: Candidate) -> str:

@@ -131,6 +131,8 @@ class Store:
             return self.hub.resolve(wanted, meter)
         if wanted.source.startswith(("http://", "https://")):
             return http.resolve(wanted)
+        if wanted.source.startswith(local.PREFIX):
+            return local.resolve_wanted(wanted)
         raise ConfigError(
             f"'{wanted.source}' is no source of models.", "Write hf:OWNER/REPO or an https address."
         )

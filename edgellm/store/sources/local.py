@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgellm.errors import ModelFileError
+from msgspec.structs import replace
+
+from edgellm.errors import ModelFileError, RemoteNotFound
 from edgellm.store.gguf_names import split_of
 from edgellm.store.model import RemoteFile, Wanted, checked_path
 from edgellm.store.remote import Remote, Resolved
 
+PREFIX = "file:"  # of the source of what is on this device, before its folder
 GGUF_MAGIC = b"GGUF"
 MIN_BYTES = 32  # magic, version, two counts, and at least one entry
 
@@ -69,7 +72,30 @@ def resolve(path: Path) -> tuple[Wanted, Resolved]:
     remotes = tuple(_remote(file, base) for file in files)
     name = base.name if path.is_dir() else files[0].stem
     pieces = tuple(RemoteFile(remote.path, remote.size_bytes) for remote in remotes)
-    return Wanted(name, f"file:{base}", pieces), Resolved(remotes)
+    return Wanted(name, f"{PREFIX}{base}", pieces), Resolved(remotes)
+
+
+def resolve_wanted(wanted: Wanted) -> Resolved:
+    """The files of a variant that was made on this device, where it was made.
+
+    Raises:
+        RemoteNotFound: they are gone.
+    """
+    base = Path(wanted.source.removeprefix(PREFIX))
+    missing = [piece.path for piece in wanted.files if not (base / piece.path).is_file()]
+    if missing:
+        raise RemoteNotFound(
+            f"{wanted.name} was made on this device, and {base / missing[0]} is gone.",
+            f"Make it again (edgellm quant), or forget it: edgellm rm {wanted.name}",
+        )
+    return Resolved(tuple(_pinned(piece, base) for piece in wanted.files))
+
+
+def _pinned(piece: RemoteFile, base: Path) -> Remote:
+    """With what is known of it: another file in its place is found out."""
+    found = _remote(base / checked_path(piece.path), base)
+    size = found.size_bytes if piece.size_bytes is None else piece.size_bytes
+    return replace(found, size_bytes=size, sha256=piece.sha256 or "")
 
 
 def _remote(file: Path, base: Path) -> Remote:
