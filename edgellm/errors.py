@@ -26,7 +26,10 @@
     │   ├── ModelInUse          another process has the model open
     │   └── PullCancelled       somebody asked to stop; what came is kept
     ├── QuantError              a quantisation job cannot be done
-    │   └── QuantCancelled      somebody asked to stop; what was finished is kept
+    │   ├── QuantRefused        a file was made, but costs more than its limits allow
+    │   ├── QuantCancelled      somebody asked to stop; what is done is kept
+    │   ├── JobNotFound
+    │   └── JobRunning          another process works on that very job
     ├── CaptureError            a captured device that cannot be written or replayed
     ├── ConfigError             a flag, a variable or a line of config.toml
     ├── PortInUse
@@ -203,8 +206,20 @@ class QuantError(EdgellmError):
     """A quantisation job cannot be done."""
 
 
+class QuantRefused(QuantError):
+    """What was made falls short of the job's limits, and was not released."""
+
+
 class QuantCancelled(QuantError):
-    """A quantisation job was asked to stop. What was finished is kept."""
+    """A job was asked to stop. What is done is kept."""
+
+
+class JobNotFound(QuantError):
+    """There is no such job."""
+
+
+class JobRunning(QuantError):
+    """Another process works on the job."""
 
 
 class CaptureError(EdgellmError):

@@ -2,7 +2,7 @@
 
 1  something unexpected           3    the engine or the loading of a model
 2  usage, settings, model file    4    no server        5  port in use       130  Ctrl-C
-6  fetching or keeping a model
+6  fetching or keeping a model    7    quantising   8  made, but short of its limits
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from edgellm.errors import (
     ModelFileError,
     PortInUse,
     PullCancelled,
+    QuantCancelled,
+    QuantError,
+    QuantRefused,
     RequestError,
     ServerUnreachable,
     StoreError,
@@ -34,6 +37,9 @@ _EXIT_CODES: tuple[tuple[type[EdgellmError], int], ...] = (
     (PortInUse, 5),
     (PullCancelled, INTERRUPTED),
     (StoreError, 6),
+    (QuantCancelled, INTERRUPTED),
+    (QuantRefused, 8),
+    (QuantError, 7),
 )
 
 

@@ -23,6 +23,7 @@ from edgellm.cli import (
     plan,
     ps,
     pull,
+    quant,
     rm,
     run,
     serve,
@@ -80,6 +81,11 @@ app.command("show")(show.show)
 app.command("rm")(rm.rm)
 app.command("verify")(verify.verify)
 app.command("du")(du.du)
+app.command(
+    "quant",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(quant.quant)
 app.command("ps")(ps.ps)
 app.command("load")(load.load)
 app.command("stop")(stop.stop)
