@@ -69,8 +69,8 @@ class Blocks:
         kind = BY_NAME[type_]
         if columns % kind.block_values:
             raise QuantError(f"Rows of {columns} values cannot be {type_}.", "Choose another type.")
-        if importance is None and type_ in NEED_IMPORTANCE:
-            importance = np.ones(columns, np.float32)
+        if importance is None and type_ in NEED_IMPORTANCE:  # some would end the process
+            raise QuantError(f"{type_} needs an importance matrix.", "Make one: --calibrate builtin.")
         values = np.ascontiguousarray(values, np.float32)
         target = np.empty(kind.num_bytes(values.size), np.uint8)
         weights = None if importance is None else np.ascontiguousarray(importance, np.float32)
