@@ -12,6 +12,7 @@ computes. `types` narrows the choice, e.g. to K-quants, which CPUs compute faste
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import Counter
@@ -25,6 +26,7 @@ from edgellm.errors import QuantError
 from edgellm.store.gguf_header import GGUFHeader, TensorInfo, read_header
 from edgellm_quant.knapsack import Option, loss_of, solve
 from edgellm_quant.probing import Measure, key_of, measure_each
+from edgellm_quant.prune import kept_name
 from edgellm_quant.sensitivity import Rated, Rating, rate_errors, read_importance, with_losses
 from edgellm_quant.size import Target, file_bytes, tensor_bytes
 from edgellm_quant.spec import Override, Recipe
@@ -33,6 +35,7 @@ from edgellm_quant.work_copy import open_copy
 if TYPE_CHECKING:
     from edgellm_quant.reference import Reference
 
+_FLOATS = frozenset({"F32", "F16", "BF16"})
 MEASURED_WINDOWS = 8  # of the reference's text: 2,000 tokens rank tensors well
 # The file type that is nearest to a mix which is mostly of a tensor type: readers show it.
 _FILE_TYPES = {
@@ -69,6 +72,7 @@ def best_mix(
     reference: Reference,
     imatrix: Path | None = None,
     types: Sequence[str] = (),
+    pruned_blocks: tuple[int, ...] = (),
     most_windows: int = MEASURED_WINDOWS,
     folder: Path | None = None,
     threads: int = 0,
@@ -83,6 +87,8 @@ def best_mix(
         reference: of the unquantised model.
         imatrix: that the file will be made with; without one the types below 3 bits are left out.
         types: to choose from; empty = all that are of use.
+        pruned_blocks: that the file will not have; goes into the recipe. What the others lose is
+            measured in the whole model.
         most_windows: of the reference's text that each measurement takes; 0 = all.
         folder: for a copy of the model, and for what is measured; None = beside the reference.
         threads: 0 = as many as are good.
@@ -99,6 +105,7 @@ def best_mix(
         reference=reference,
         imatrix=imatrix,
         types=types,
+        pruned_blocks=pruned_blocks,
         most_windows=most_windows,
         folder=folder,
         threads=threads,
@@ -106,7 +113,7 @@ def best_mix(
         on_progress=on_progress,
         is_cancelled=is_cancelled,
     )
-    return choose(read_header(source), rated, budget_bytes, imatrix).recipe
+    return choose(read_header(source), rated, budget_bytes, imatrix, pruned_blocks).recipe
 
 
 def rate(
@@ -115,6 +122,7 @@ def rate(
     reference: Reference,
     imatrix: Path | None = None,
     types: Sequence[str] = (),
+    pruned_blocks: tuple[int, ...] = (),
     most_windows: int = MEASURED_WINDOWS,
     folder: Path | None = None,
     threads: int = 0,
@@ -124,7 +132,11 @@ def rate(
 ) -> tuple[Rated, ...]:
     """What each tensor loses in each type; serves any number of budgets. See `best_mix`."""
     folder = folder or reference.folder.parent
-    tensors = quantisable(source, is_cancelled)
+    tensors = [
+        tensor
+        for tensor in quantisable(source, is_cancelled)
+        if kept_name(tensor.name, pruned_blocks) is not None
+    ]
     importance = read_importance(imatrix)
     key = key_of(source, imatrix, f"{reference.folder.name} {most_windows}")
     if measure is None:
@@ -152,30 +164,32 @@ def rate(
 
 
 def choose(
-    header: GGUFHeader, rated: Sequence[Rated], budget_bytes: int, imatrix: Path | None = None
+    header: GGUFHeader,
+    rated: Sequence[Rated],
+    budget_bytes: int,
+    imatrix: Path | None = None,
+    pruned_blocks: tuple[int, ...] = (),
 ) -> Mix:
     """The best types within the budget. Pure, but for reading the matrix's header.
 
     Args:
         header: the source's.
+        rated: none of the pruned blocks.
 
     Raises:
         QuantError: nothing fits.
     """
-    own = {tensor.name: Target(tensor.name, tensor.shape, tensor.type) for tensor in header.tensors}
-    whole = file_bytes(header, own.values(), imatrix)
-    fixed = whole - sum(tensor_bytes(own[each.name].shape, own[each.name].type) for each in rated)
+    rated = [each for each in rated if kept_name(each.name, pruned_blocks) is not None]
+    names = {each.name for each in rated}
     items = [[Option(r.size_bytes, r.loss) for r in each.ratings] for each in rated]
-    chosen = solve(items, budget_bytes - fixed)
-    types = {
-        each.name: each.ratings[at].type for each, at in zip(rated, chosen, strict=True)
-    }
-    targets = [Target(t.name, t.shape, types.get(t.name, t.type)) for t in own.values()]
-    return Mix(
-        _recipe(types, own, budget_bytes),
-        file_bytes(header, targets, imatrix),
-        loss_of(items, chosen),
-    )
+    whole = _targets(header, {}, pruned_blocks)
+    own_bytes = sum(tensor_bytes(t.shape, t.type) for t in header.tensors if t.name in names)
+    fixed_bytes = file_bytes(header, whole, imatrix) - own_bytes
+    chosen = solve(items, budget_bytes - fixed_bytes)
+    types = {each.name: each.ratings[at].type for each, at in zip(rated, chosen, strict=True)}
+    targets = _targets(header, types, pruned_blocks)
+    recipe = _recipe(header, types, budget_bytes, pruned_blocks)
+    return Mix(recipe, file_bytes(header, targets, imatrix), loss_of(items, chosen))
 
 
 def quantisable(
@@ -196,16 +210,37 @@ def quantisable(
     return found
 
 
-def _recipe(types: dict[str, str], own: dict[str, Target], budget_bytes: int) -> Recipe:
-    """llama.cpp takes the first pattern that matches anywhere in the name, hence the anchors."""
-    overrides = tuple(Override(f"^{re.escape(name)}$", type_) for name, type_ in types.items())
+def _targets(
+    header: GGUFHeader, types: dict[str, str], pruned_blocks: tuple[int, ...]
+) -> list[Target]:
+    """The result's tensors. `types`: by the source's names; others stay."""
+    return [
+        Target(name, tensor.shape, types.get(tensor.name, tensor.type))
+        for tensor in header.tensors
+        if (name := kept_name(tensor.name, pruned_blocks)) is not None
+    ]
+
+
+def _recipe(
+    header: GGUFHeader, types: dict[str, str], budget_bytes: int, pruned_blocks: tuple[int, ...]
+) -> Recipe:
+    """llama.cpp takes the first pattern that matches anywhere in the name, hence the anchors; of a
+    pruned model it matches the new names."""
+    overrides = tuple(
+        Override(f"^{re.escape(kept_name(name, pruned_blocks) or name)}$", type_)
+        for name, type_ in types.items()
+    )
+    changed = [tensor for tensor in header.tensors if tensor.name in types]
     weights: Counter[str] = Counter()
-    for name, type_ in types.items():
-        weights[type_] += tensor_bytes(own[name].shape, type_)
-    mostly = _FILE_TYPES.get(weights.most_common(1)[0][0], "Q8_0")
-    is_second = any(own[name].type not in ("F32", "F16", "BF16") for name in types)
-    name = f"mix-{budget_bytes / 2**30:.3g}GiB"
-    return Recipe(mostly, name=name, overrides=overrides, can_requantise=is_second)
+    for tensor in changed:
+        weights[types[tensor.name]] += math.prod(tensor.shape)
+    return Recipe(
+        _FILE_TYPES.get(weights.most_common(1)[0][0], "Q8_0"),
+        name=f"mix-{budget_bytes / 2**30:.3g}GiB",
+        overrides=overrides,
+        can_requantise=any(tensor.type not in _FLOATS for tensor in changed),
+        pruned_blocks=pruned_blocks,
+    )
 
 
 def _only(rated: Sequence[Rated], types: Sequence[str]) -> tuple[Rated, ...]:
