@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 from edgellm.errors import QuantCancelled, QuantError
 from edgellm_quant import child, imatrix_file, windows
 from edgellm_quant.collector import Collector, Sums
 from edgellm_quant.ggml import open_ggml
+from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.imatrix_file import ImportanceMatrix
 from edgellm_quant.logits import DEFAULT_CONTEXT, open_model
 from edgellm_quant.work import MakeMatrix
@@ -31,8 +31,8 @@ def make_imatrix(
     most_windows: int = 0,
     has_output: bool = False,
     threads: int = 0,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress = tell_nobody,
+    is_cancelled: IsCancelled = never,
 ) -> Path:
     """`collect` in a child process; same arguments, same errors."""
     work = MakeMatrix(
@@ -52,8 +52,8 @@ def collect(
     most_windows: int = 0,
     has_output: bool = False,
     threads: int = 0,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress = tell_nobody,
+    is_cancelled: IsCancelled = never,
 ) -> Path:
     """Compute the matrix in this process and write it to `target`.
 

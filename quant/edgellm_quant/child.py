@@ -13,13 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 import msgspec
 
 from edgellm.errors import QuantCancelled, QuantError
 from edgellm.serving.process import ENGINE_ENVIRONMENT
+from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.work import Answer, Problem, Progress, Result, Work, decode_answer, encode
 
 COMMAND = (sys.executable, "-m", "edgellm_quant.worker")
@@ -30,8 +31,8 @@ _GRACE_SECONDS = 20.0  # for a cancelled child to finish its window and save wha
 def do(
     work: Work,
     *,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress = tell_nobody,
+    is_cancelled: IsCancelled = never,
     command: Sequence[str] = COMMAND,
 ) -> Result:
     """Have the work done by a child, and wait for it.
@@ -54,6 +55,8 @@ def do(
                 case Problem():
                     raise answer.error()
                 case _:
+                    if is_cancelled():
+                        raise QuantCancelled("It was cancelled.")
                     return answer
         raise _death(child, stderr)
 
@@ -75,13 +78,14 @@ def _start(command: Sequence[str], stderr: IO[bytes]) -> Iterator[subprocess.Pop
         yield child
     finally:
         child.kill()
-        with contextlib.suppress(BrokenPipeError):
-            child.communicate()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            with contextlib.suppress(BrokenPipeError):  # what it did not read any more
+                if pipe is not None:
+                    pipe.close()
 
 
-def _answers(
-    child: subprocess.Popen[bytes], is_cancelled: Callable[[], bool]
-) -> Iterator[Answer]:
+def _answers(child: subprocess.Popen[bytes], is_cancelled: IsCancelled) -> Iterator[Answer]:
     """What the child says, until its output ends; a cancelled one is asked to stop first."""
     assert child.stdin is not None
     assert child.stdout is not None

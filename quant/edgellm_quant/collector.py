@@ -8,6 +8,7 @@ conditions and counts are those of llama-imatrix, so the sums are too; they are 
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,10 +102,10 @@ class Collector:
             sums.counts[:] += np.bincount(chosen, minlength=num_experts)
 
     def _expert_ids(self, tensor: Tensor) -> npt.NDArray[np.int32]:
-        """Of shape (tokens, used experts). Always copied: it is small, and a part of a larger one."""
+        """Of shape (tokens, used experts). Always copied: it is small."""
         data = self._ggml.copy(tensor)
         shape, strides = tuple(tensor.ne)[1::-1], tuple(tensor.nb)[1::-1]
-        return np.ndarray(shape, np.int32, data, strides=strides).copy()
+        return np.ndarray(shape, np.int32, memoryview(data), strides=strides).copy()
 
     def _sums_of(self, name: str, num_matrices: int, num_counts: int, columns: int) -> Sums:
         sums = self.sums.get(name)
@@ -119,7 +120,9 @@ class Collector:
             )
         return sums
 
-    def _add(self, squares: npt.NDArray[np.float64], more: npt.NDArray, name: str) -> None:
+    def _add(
+        self, squares: npt.NDArray[np.float64], more: npt.NDArray[np.floating[Any]], name: str
+    ) -> None:
         if not np.isfinite(more).all():
             raise QuantError(
                 f"The activations that flow into {name} are not finite.",

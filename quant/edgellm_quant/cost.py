@@ -10,16 +10,19 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgellm.backends import load_backend
+from edgellm.backends.base import TokenBackend
 from edgellm.backends.threads import bind_threads
-from edgellm.errors import QuantError
+from edgellm.errors import QuantCancelled, QuantError
 from edgellm.hardware import resident
 from edgellm.hardware.host import Host
 from edgellm.tuning.measure import run, warm_up
 from edgellm.tuning.workload import Sample, Workload
 from edgellm.types import EngineOptions
+from edgellm_quant.hooks import IsCancelled, never
 from edgellm_quant.spec import Cost
 
 PROMPT, ANSWER = 256, 64  # tokens of a round
@@ -27,7 +30,7 @@ ROUNDS = 3
 MOST_SECONDS = 60.0  # after which no further round begins: a large model on a small board
 
 
-def measure(path: Path, *, threads: int = 0) -> Cost:
+def measure(path: Path, *, threads: int = 0, is_cancelled: IsCancelled = never) -> Cost:
     """Load it ROUNDS times and answer ROUNDS prompts; each figure is the median.
 
     A load counts until the first few tokens are computed: before, a mapped file is not read.
@@ -35,23 +38,30 @@ def measure(path: Path, *, threads: int = 0) -> Cost:
     Raises:
         EngineLoadError: it cannot be loaded.
         QuantError: this system does not tell the memory of a process.
+        QuantCancelled
     """
     options = EngineOptions(threads=threads)
     bind_threads(options)
-    began = time.monotonic()
+    ends = time.monotonic() + MOST_SECONDS
+
+    def is_enough(results: Sequence[object]) -> bool:
+        if is_cancelled():
+            raise QuantCancelled("The evaluation was cancelled.")
+        return len(results) >= ROUNDS or (len(results) > 0 and time.monotonic() > ends)
+
     loads: list[float] = []
-    while True:
+    backend: TokenBackend | None = None
+    while backend is None or not is_enough(loads):
+        if backend is not None:
+            backend.close()
         start = time.perf_counter()
         backend = load_backend("llama_cpp", str(path), options, lambda _: None)
         loaded = warm_up(backend)
         loads.append(time.perf_counter() - start)
-        if len(loads) == ROUNDS or time.monotonic() - began > MOST_SECONDS:
-            break
-        backend.close()
     answer = min(ANSWER, loaded.trained_context // 4)
     workload = Workload(min(PROMPT, loaded.trained_context - answer), answer)
-    samples = [run(backend, workload)]
-    while len(samples) < ROUNDS and time.monotonic() - began < MOST_SECONDS:
+    samples: list[Sample] = []
+    while not is_enough(samples):
         samples.append(run(backend, workload))
     cost = _cost(path, loads, samples, workload)
     backend.close()

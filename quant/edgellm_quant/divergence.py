@@ -7,13 +7,14 @@ The figures are llama-perplexity's (`--kl-divergence`), but for its rounding: se
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from edgellm.errors import QuantCancelled, QuantError
 from edgellm_quant.distributions import Comparer, Comparison
+from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.logits import Model, open_model
 from edgellm_quant.reference import Reference, foretold
 from edgellm_quant.spec import Loss
@@ -25,8 +26,8 @@ def measure(
     *,
     threads: int = 0,
     most_windows: int = 0,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress = tell_nobody,
+    is_cancelled: IsCancelled = never,
 ) -> Loss:
     """The loss of the model in `path` against the reference.
 

@@ -4,27 +4,17 @@ will do. Whatever loads a model runs in a child process of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgellm_quant import child
 from edgellm_quant.golden import GoldenPrompt
+from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.reference import Reference
 from edgellm_quant.spec import Cost, Evaluation, Golden, Limits, Loss
 from edgellm_quant.work import CostFound, LossFound, MeasureCost, MeasureLoss
 
 __all__ = ["Reference", "evaluate", "measure_cost", "measure_loss", "refusal"]
-
-OnProgress = Callable[[int, int], None]
-IsCancelled = Callable[[], bool]
-
-
-def _nothing(_done: int, _total: int) -> None:
-    return None
-
-
-def _never() -> bool:
-    return False
 
 
 def evaluate(
@@ -33,8 +23,8 @@ def evaluate(
     *,
     golden: Sequence[GoldenPrompt] = (),
     threads: int = 0,
-    on_progress: OnProgress = _nothing,
-    is_cancelled: IsCancelled = _never,
+    on_progress: OnProgress = tell_nobody,
+    is_cancelled: IsCancelled = never,
 ) -> Evaluation:
     """All that can be measured of a file.
 
@@ -60,8 +50,8 @@ def measure_loss(
     *,
     most_windows: int = 0,
     threads: int = 0,
-    on_progress: OnProgress = _nothing,
-    is_cancelled: IsCancelled = _never,
+    on_progress: OnProgress = tell_nobody,
+    is_cancelled: IsCancelled = never,
 ) -> Loss:
     """`divergence.measure` in a child process; same arguments, same errors."""
     work = MeasureLoss(str(model), str(reference.folder), most_windows, threads)
@@ -72,7 +62,7 @@ def measure_loss(
             raise TypeError(f"unexpected answer: {other}")
 
 
-def measure_cost(model: Path, *, threads: int = 0, is_cancelled: IsCancelled = _never) -> Cost:
+def measure_cost(model: Path, *, threads: int = 0, is_cancelled: IsCancelled = never) -> Cost:
     """`cost.measure` in a child process; same errors."""
     match child.do(MeasureCost(str(model), threads), is_cancelled=is_cancelled):
         case CostFound(cost):

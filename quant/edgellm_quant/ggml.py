@@ -17,7 +17,7 @@ _MOST_OPS = 64  # both that are looked for are among them
 
 
 class Tensor(ctypes.Structure):
-    """A node, or what goes into one. `ne`: elements of each dimension; `nb`: its stride in bytes."""
+    """A node, or what goes into one. `ne`: elements of each dimension; `nb`: strides in bytes."""
 
 
 Tensor._fields_ = [
@@ -59,7 +59,8 @@ class Ggml:
         buffer = tensor.buffer
         if buffer is not None and not self._call("ggml_backend_buffer_is_host", buffer):
             return None
-        return tensor.data
+        address: int | None = tensor.data
+        return address
 
     def copy(self, tensor: Tensor) -> ctypes.Array[ctypes.c_char]:
         """All bytes of a tensor, wherever they lie."""

@@ -21,6 +21,7 @@ from edgellm.types import (
     ToolCallDelta,
 )
 from edgellm_quant.golden import Answer, GoldenPrompt, failure
+from edgellm_quant.hooks import IsCancelled, never
 
 CONTEXT = 2048  # tokens: short questions with a few tools
 _LOOK_SECONDS = 0.2  # between two looks at whether it was cancelled
@@ -55,7 +56,7 @@ def ask(
     *,
     threads: int = 0,
     start_router: Callable[[ServedModel], Router] = lambda model: Router(_OneModel(model)),
-    is_cancelled: Callable[[], bool] = lambda: False,
+    is_cancelled: IsCancelled = never,
 ) -> list[Outcome]:
     """Ask them all. A prompt that the model cannot take has failed.
 
@@ -69,7 +70,7 @@ def ask(
 
 
 async def _ask_all(
-    router: Router, prompts: Sequence[GoldenPrompt], is_cancelled: Callable[[], bool]
+    router: Router, prompts: Sequence[GoldenPrompt], is_cancelled: IsCancelled
 ) -> list[Outcome]:
     asking = asyncio.create_task(_ask_in_turn(router, prompts))
     try:

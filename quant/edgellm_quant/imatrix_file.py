@@ -1,4 +1,4 @@
-"""Importance matrices in llama.cpp's GGUF format: what llama-imatrix writes and llama-quantize reads.
+"""Importance matrices in the GGUF format of llama-imatrix and llama-quantize.
 
 For each weight `<name>.in_sum2`, the sums of squares, and `<name>.counts`; values are float32.
 """

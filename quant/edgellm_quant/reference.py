@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,7 @@ from edgellm.paths import find_paths
 from edgellm.store.disk import disk_errors
 from edgellm_quant import child, windows
 from edgellm_quant.distributions import TAIL, Distributions, join, keep
+from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.logits import DEFAULT_CONTEXT, Model, open_model
 from edgellm_quant.work import MakeReference, Written
 
@@ -58,8 +59,8 @@ class Reference(Struct, frozen=True):
         context: int = DEFAULT_CONTEXT,
         most_windows: int = 0,
         threads: int = 0,
-        on_progress: Callable[[int, int], None] = lambda done, total: None,
-        is_cancelled: Callable[[], bool] = lambda: False,
+        on_progress: OnProgress = tell_nobody,
+        is_cancelled: IsCancelled = never,
     ) -> Reference:
         """Compute, in a child process, what is not in `folder` yet.
 
@@ -91,8 +92,8 @@ class Reference(Struct, frozen=True):
         context: int = DEFAULT_CONTEXT,
         most_windows: int = 0,
         threads: int = 0,
-        on_progress: Callable[[int, int], None] = lambda done, total: None,
-        is_cancelled: Callable[[], bool] = lambda: False,
+        on_progress: OnProgress = tell_nobody,
+        is_cancelled: IsCancelled = never,
     ) -> Reference:
         """What `make` does, in this process. The model is not even loaded if all of it is there."""
         own = folder / _key(path, text, context, most_windows)
@@ -164,8 +165,8 @@ class Reference(Struct, frozen=True):
     def _compute(
         self,
         model: Model,
-        on_progress: Callable[[int, int], None],
-        is_cancelled: Callable[[], bool],
+        on_progress: OnProgress,
+        is_cancelled: IsCancelled,
     ) -> None:
         with disk_errors(self.folder):
             write_atomically(self.folder / _INDEX, msgspec.json.encode(self.text))

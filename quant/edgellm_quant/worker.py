@@ -105,7 +105,10 @@ def _do(work: Work, answers: BinaryIO, is_unwanted: threading.Event) -> Result:
         case MeasureCost():
             from edgellm_quant import cost
 
-            return CostFound(cost.measure(Path(work.path), threads=work.threads))
+            measured = cost.measure(
+                Path(work.path), threads=work.threads, is_cancelled=is_unwanted.is_set
+            )
+            return CostFound(measured)
         case _:
             assert_never(work)
 

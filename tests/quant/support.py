@@ -1,76 +1,70 @@
-"""Files that the tests of the quantisation tool share."""
+"""What the tests of the quantisation tool share."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 from pathlib import Path
 
 import gguf
 import numpy as np
+import pytest
 
-from edgellm.store.gguf_header import read_header
-from tests.support import tiny_model
-from tests.support.tiny_model import WIDTH, Tensors
+from tests.support.tiny_model import NUM_TOKENS, WIDTH, Tensors, add_tokenizer, add_transformer
 
-TEXT = (Path(__file__).parents[2] / "README.md").read_text()
+Q4_0, Q8_0, Q4_K_M = 2, 7, 15  # llama_ftype
+LLAMA_BIN = "EDGELLM_LLAMA_BIN"  # the folder of llama.cpp's own tools, to compare with
+NUM_EXPERTS = 4
 
 
-def matrix_of(model: Path, target: Path, seed: int = 0) -> Path:
-    """An importance matrix with values made up, for all tensors of blocks."""
-    random = np.random.default_rng(seed)
-    writer = gguf.GGUFWriter(target, "imatrix")
-    writer.add_array("imatrix.datasets", ["/home/somebody/made-up.txt"])
-    writer.add_uint32("imatrix.chunk_count", 3)
-    for tensor in read_header(model).tensors:
-        if tensor.name.startswith("blk.") and len(tensor.shape) > 1:
-            sums = random.lognormal(0, 1, (1, tensor.shape[0])).astype(np.float32)
-            writer.add_tensor(f"{tensor.name}.in_sum2", sums)
-            writer.add_tensor(f"{tensor.name}.counts", np.ones((1, 1), np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+def quantise(source: Path, target: Path, file_type: int) -> Path:
+    """What `llama-quantize` makes, through the library."""
+    from llama_cpp import llama_cpp as lib
+
+    quiet = lib.llama_log_callback(lambda level, text, user_data: None)  # must live that long
+    lib.llama_log_set(quiet, None)
+    params = lib.llama_model_quantize_default_params()
+    params.ftype, params.nthread = file_type, 1
+    status = lib.llama_model_quantize(
+        os.fsencode(source), os.fsencode(target), ctypes.byref(params)
+    )
+    lib.llama_log_set(lib.llama_log_callback(), None)
+    assert status == 0
     return target
 
 
-def write_deep_model(path: Path, num_blocks: int, idle: tuple[int, ...] = ()) -> Path:
-    """A tiny random Llama of so many blocks, some of which add next to nothing to the stream."""
+def llama_tool(name: str) -> Path:
+    """One of llama.cpp's tools; skips the test where the environment names no folder of them."""
+    folder = os.environ.get(LLAMA_BIN)
+    if not folder:
+        pytest.skip(f"{LLAMA_BIN} names no folder of llama.cpp's tools")
+    return Path(folder) / name
+
+
+def write_mixture(path: Path) -> Path:
+    """A tiny mixture of NUM_EXPERTS experts, of which two answer for each token."""
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_name("deep")
-    writer.add_context_length(tiny_model.CONTEXT)
+    writer.add_context_length(512)
     writer.add_embedding_length(WIDTH)
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    tiny_model._add_tokenizer(writer, None)
-    random = np.random.default_rng(5)
-    tensors = Tensors(writer, random)
-    tensors.add("token_embd.weight", tiny_model.NUM_TOKENS, WIDTH)
-    tiny_model._add_transformer(writer, layers=num_blocks)
+    writer.add_expert_count(NUM_EXPERTS)
+    writer.add_expert_used_count(2)
+    add_tokenizer(writer, None)
+    add_transformer(writer, layers=2)
+    tensors = Tensors(writer, np.random.default_rng(3))
+    tensors.add("token_embd.weight", NUM_TOKENS, WIDTH)
     tensors.add("output_norm.weight", WIDTH)
-    for number in range(num_blocks):
-        block = f"blk.{number}."
+    tensors.add("output.weight", NUM_TOKENS, WIDTH)
+    for layer in range(2):
+        block = f"blk.{layer}."
         tensors.add(block + "attn_norm.weight", WIDTH)
-        _add_block(writer, random, block, 0.001 if number in idle else 0.1)
+        tensors.add(block + "ffn_norm.weight", WIDTH)
+        tensors.add_attention(block)
+        tensors.add(block + "ffn_gate_inp.weight", NUM_EXPERTS, WIDTH)
+        tensors.add(block + "ffn_gate_exps.weight", NUM_EXPERTS, WIDTH * 2, WIDTH)
+        tensors.add(block + "ffn_up_exps.weight", NUM_EXPERTS, WIDTH * 2, WIDTH)
+        tensors.add(block + "ffn_down_exps.weight", NUM_EXPERTS, WIDTH, WIDTH * 2)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
     return path
-
-
-def _add_block(
-    writer: gguf.GGUFWriter, random: np.random.Generator, block: str, weight: float
-) -> None:
-    shapes = {
-        "attn_q": (WIDTH, WIDTH),
-        "attn_k": (tiny_model.HEAD, WIDTH),
-        "attn_v": (tiny_model.HEAD, WIDTH),
-        "attn_output": (WIDTH, WIDTH),
-        "ffn_gate": (WIDTH * 2, WIDTH),
-        "ffn_up": (WIDTH * 2, WIDTH),
-        "ffn_down": (WIDTH, WIDTH * 2),
-    }
-    writer.add_tensor(block + "ffn_norm.weight", np.ones(WIDTH, np.float32))
-    for name, shape in shapes.items():
-        scale = weight if name in ("attn_output", "ffn_down") else 0.2
-        writer.add_tensor(
-            f"{block}{name}.weight", random.normal(0, scale, shape).astype(np.float32)
-        )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from edgellm_quant.logits import open_model, step_tokens, steps
 
 from edgellm.errors import EngineLoadError
-from edgellm_quant.logits import open_model, step_tokens, steps
 from tests.support.tiny_model import NUM_TOKENS, write_tiny_model
 
 TEXT = "The quick brown fox jumps over the lazy dog. "

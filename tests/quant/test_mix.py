@@ -16,7 +16,7 @@ from edgellm_quant import divergence, mix
 from edgellm_quant.gguf import quantise
 from edgellm_quant.reference import Reference
 from edgellm_quant.spec import Recipe
-from tests.quant.support import TEXT, matrix_of, write_deep_model
+from tests.quant.mix_support import TEXT, matrix_of, write_deep_model
 
 Measure = Callable[[Path], float]
 

@@ -15,7 +15,7 @@ from edgellm_quant.logits import open_model
 from edgellm_quant.prune import Influence, least_blocks
 from edgellm_quant.spec import Recipe
 from edgellm_quant.work_copy import open_copy
-from tests.quant.support import TEXT, write_deep_model
+from tests.quant.mix_support import TEXT, write_deep_model
 from tests.support.tiny_model import write_tiny_model
 
 IDLE = (2, 5, 6)

@@ -9,7 +9,7 @@ import pytest
 from edgellm_quant.gguf import quantise
 from edgellm_quant.size import recipe_bytes
 from edgellm_quant.spec import Override, Recipe
-from tests.quant.support import matrix_of
+from tests.quant.mix_support import matrix_of
 
 MIXED = (Override(r"^blk\.\d\.attn_v", "Q6_K"), Override(r"^token_embd\.weight$", "IQ4_XS"))
 
@@ -50,7 +50,7 @@ def test_the_file_says_which_matrix_it_was_made_with(pocket: Path, tmp_path: Pat
 
 
 def test_more_than_ten_blocks_have_shorter_names_when_they_become_less(tmp_path: Path) -> None:
-    from tests.quant.support import write_deep_model
+    from tests.quant.mix_support import write_deep_model
 
     source = write_deep_model(tmp_path / "deep.gguf", num_blocks=12)
     recipe = Recipe("Q8_0", pruned_blocks=(3, 7, 8))

@@ -45,7 +45,7 @@ def write_tiny_model(
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     if not is_causal:
         writer.add_causal_attention(False)
-    _add_tokenizer(writer, template)
+    add_tokenizer(writer, template)
     tensors = Tensors(writer, np.random.default_rng(seed))
     tensors.add("token_embd.weight", NUM_TOKENS, WIDTH)
     ARCHITECTURES[architecture](writer, tensors)
@@ -85,7 +85,7 @@ class Tensors:
 
 
 def _llama(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
-    _add_transformer(writer, layers=2)
+    add_transformer(writer, layers=2)
     tensors.add("output_norm.weight", WIDTH)
     for layer in range(2):
         block = f"blk.{layer}."
@@ -96,7 +96,7 @@ def _llama(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
 
 def _gemma3(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
     """Five layers that see 32 tokens back, and one that sees all."""
-    _add_transformer(writer, layers=6)
+    add_transformer(writer, layers=6)
     writer.add_sliding_window(32)
     writer.add_key_length(HEAD)
     writer.add_value_length(HEAD)
@@ -140,7 +140,7 @@ def _mamba(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
 
 def _lfm2(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
     """Hybrid: two layers of short convolutions, and one of attention."""
-    _add_transformer(writer, layers=3, heads_kv=[0, 1, 0])
+    add_transformer(writer, layers=3, heads_kv=[0, 1, 0])
     writer.add_vocab_size(NUM_TOKENS)
     writer.add_shortconv_l_cache(3)
     tensors.add("token_embd_norm.weight", WIDTH)
@@ -161,9 +161,7 @@ def _lfm2(writer: gguf.GGUFWriter, tensors: Tensors) -> None:
 ARCHITECTURES = {"llama": _llama, "gemma3": _gemma3, "mamba": _mamba, "lfm2": _lfm2}
 
 
-def _add_transformer(
-    writer: gguf.GGUFWriter, *, layers: int, heads_kv: int | list[int] = 1
-) -> None:
+def add_transformer(writer: gguf.GGUFWriter, *, layers: int, heads_kv: int | list[int] = 1) -> None:
     writer.add_block_count(layers)
     writer.add_feed_forward_length(WIDTH * 2)
     writer.add_head_count(WIDTH // HEAD)
@@ -172,7 +170,7 @@ def _add_transformer(
     writer.add_rope_dimension_count(HEAD)
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter, template: str | None) -> None:
+def add_tokenizer(writer: gguf.GGUFWriter, template: str | None) -> None:
     tokens = [*CONTROL, *byte_alphabet(), "Ġt"]
     types = [gguf.TokenType.CONTROL] * len(CONTROL) + [gguf.TokenType.NORMAL] * 257
     writer.add_tokenizer_model("gpt2")
