@@ -18,6 +18,8 @@ from edgellm.api.errors import install_error_handlers
 from edgellm.api.health import health_routes
 from edgellm.api.openai.routes import openai_routes
 from edgellm.api.openai.schema import ChatCompletionBody, CompletionBody
+from edgellm.api.quant import admin_check, quant_routes
+from edgellm.serving.quant_jobs import QuantJobs
 from edgellm.serving.router import Router
 from edgellm.types import UpgradeStatus
 
@@ -44,6 +46,7 @@ def create_app(
     max_body_bytes: int = MAX_BODY_BYTES,
     is_admin_open: bool = False,
     upgrade: Callable[[], UpgradeStatus | None] = lambda: None,
+    quant: QuantJobs | None = None,
 ) -> FastAPI:
     """An ASGI application that answers from `router`.
 
@@ -52,6 +55,7 @@ def create_app(
         max_body_bytes: a larger request body is a 413.
         is_admin_open: whether clients on other devices may load and unload models.
         upgrade: how far the search for a better model than the built-in one is; None = none.
+        quant: quantisation jobs; None = there are no routes for them.
     """
     # No /docs: its page loads scripts from a CDN, and these devices are offline.
     app = EdgellmAPI(title="edgellm", version=__version__, docs_url=None, redoc_url=None)
@@ -64,4 +68,6 @@ def create_app(
     app.include_router(health_routes(router, upgrade))
     app.include_router(openai_routes(router, max_body_bytes))
     app.include_router(admin_routes(router, is_open=is_admin_open))
+    if quant is not None:
+        app.include_router(quant_routes(quant, admin_check(is_open=is_admin_open)))
     return app

@@ -34,10 +34,13 @@ from edgellm.errors import (
     EngineError,
     EngineLoadError,
     InvalidRequest,
+    JobNotFound,
+    JobRunning,
     ModelBusy,
     ModelLoading,
     ModelNotFound,
     NotEnoughMemory,
+    QuantError,
     RequestError,
     TemplateError,
 )
@@ -100,6 +103,8 @@ def describe(error: Exception, input_param: str = "messages") -> ErrorAnswer:
             return _describe_request_error(error, input_param)
         case EngineError():
             return _describe_engine_error(error)
+        case QuantError():
+            return _describe_quant_error(error)
         case EdgellmError():
             return ErrorAnswer(500, "server_error", "server_error", error.message, error.hint)
         case _:
@@ -133,6 +138,16 @@ def _describe_request_error(error: RequestError, input_param: str) -> ErrorAnswe
         case BodyTooLarge():
             status, code = 413, "request_too_large"
     return ErrorAnswer(status, "invalid_request_error", code, error.message, error.hint, param)
+
+
+def _describe_quant_error(error: QuantError) -> ErrorAnswer:
+    status, code = 400, "invalid_job"
+    match error:
+        case JobNotFound():
+            status, code = 404, "job_not_found"
+        case JobRunning():
+            status, code = 409, "job_running"
+    return ErrorAnswer(status, "invalid_request_error", code, error.message, error.hint)
 
 
 def _describe_engine_error(error: EngineError) -> ErrorAnswer:

@@ -23,14 +23,17 @@ from edgellm.cli.catalogue import user_catalog
 from edgellm.cli.memory import device_meter
 from edgellm.cli.models import LocalModels
 from edgellm.cli.options import engine_options, planned_options, with_plan
+from edgellm.cli.settings import user_paths
 from edgellm.cli.store import store_of
 from edgellm.cli.stored import StoredModels
 from edgellm.cli.tuned import with_tuning
 from edgellm.config import Settings
 from edgellm.errors import ConfigError, EdgellmError, PortInUse
 from edgellm.hardware.host import Host
+from edgellm.jobs.store import JobStore
 from edgellm.serving.meter import MIB, Meter
 from edgellm.serving.pool import Policy
+from edgellm.serving.quant_jobs import QuantJobs
 from edgellm.serving.resolver import ServedModel
 from edgellm.serving.router import Router
 from edgellm.store.sources.local import check_model_file
@@ -200,12 +203,16 @@ async def serving(
     if stored is not None and not settings.model:
         upgrade = _Background(settings, stored, models, router)
     try:
-        http = _http_server(router, settings, upgrade)
+        jobs = quant_jobs() if not is_private else None
+        http = _http_server(router, settings, upgrade, jobs)
         task = asyncio.create_task(http.serve(sockets=[listener]))
         server = RunningServer(address_of(listener), router, http, task)
+        picking_up = asyncio.create_task(_pick_up(router, jobs))
         try:
             yield server
         finally:
+            picking_up.cancel()
+            await asyncio.wait({picking_up})
             if upgrade is not None:
                 await upgrade.aclose()
             await server.aclose()
@@ -336,7 +343,26 @@ async def local_server(settings: Settings, model: ServedModel) -> AsyncIterator[
             yield server
 
 
-def _http_server(router: Router, settings: Settings, upgrade: _Background | None) -> uvicorn.Server:
+def quant_jobs() -> QuantJobs:
+    """Those of this user."""
+    return QuantJobs(JobStore(user_paths().data / "quant" / "jobs"))
+
+
+async def _pick_up(router: Router, jobs: QuantJobs | None) -> None:
+    """Have quantisation jobs go on that were interrupted, once the first answer can be given."""
+    if jobs is None:
+        return
+    await quiet(router)
+    try:
+        for job_id in await jobs.pick_up():
+            logger.info("the quantisation job %s goes on", job_id)
+    except Exception:  # the server goes on without it
+        logger.exception("quantisation jobs cannot be picked up")
+
+
+def _http_server(
+    router: Router, settings: Settings, upgrade: _Background | None, jobs: QuantJobs | None
+) -> uvicorn.Server:
     """uvicorn without its own signal handling: the commands decide what Ctrl-C means.
 
     That also keeps sse-starlette, which hooks uvicorn's handler, from cutting streams at once.
@@ -356,6 +382,7 @@ def _http_server(router: Router, settings: Settings, upgrade: _Background | None
             cors_origins=settings.cors_origins,
             is_admin_open=settings.admin_from == "anywhere",
             upgrade=lambda: upgrade.status if upgrade is not None else None,
+            quant=jobs,
         ),
         log_config=None,
         access_log=settings.log_level == "debug",

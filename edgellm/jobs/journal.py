@@ -21,14 +21,31 @@ from edgellm.jobs.events import Entry, JobEvent, Progress
 _decode = msgspec.json.Decoder(Entry).decode
 
 
-def read_entries(path: Path, after: int = 0) -> list[Entry]:
-    """The entries whose number is above `after`; none where there is no journal yet."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    lines = data.split(b"\n")[:-1]  # what no line end follows is not whole
-    return [entry for line in lines[after:] if (entry := _entry(line)) is not None]
+def read_entries(path: Path) -> list[Entry]:
+    """All entries; none where there is no journal yet."""
+    return JournalReader(path).new()
+
+
+class JournalReader:
+    """Reads a journal that grows, each entry once."""
+
+    def __init__(self, path: Path, after: int = 0) -> None:
+        """Args: after: the number of the last entry that is known already."""
+        self._path, self._after = path, after
+        self._offset = 0
+
+    def new(self) -> list[Entry]:
+        """What came since the last call. Raises OSError."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        whole = data.rfind(b"\n") + 1  # what no line end follows is not complete
+        self._offset += whole
+        entries = map(_entry, data[:whole].splitlines())
+        return [entry for entry in entries if entry is not None and entry.number > self._after]
 
 
 def _entry(line: bytes) -> Entry | None:

@@ -1,4 +1,4 @@
-"""What a user asks of a quantisation job. Its words are checked by who does it (`edgellm_quant`)."""
+"""What a user asks of a quantisation job. Who does it checks the words (`edgellm_quant`)."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from edgellm.jobs.events import (
@@ -59,6 +60,12 @@ class JobStatus(Struct, frozen=True):
         return round(100 * (self.num_done + min(1.0, part)) / max(1, self.num_steps))
 
 
+def to_json(status: JobStatus) -> dict[str, Any]:
+    """For programs: all fields, and the percentage."""
+    fields: dict[str, Any] = msgspec.to_builtins(status)
+    return fields | {"percent": status.percent}
+
+
 def status_of(
     job_id: str,
     request: JobRequest,
@@ -95,6 +102,23 @@ def status_of(
         error=ended.error if ended else "",
         hint=ended.hint if ended else "",
     )
+
+
+def num_fruitless_runs(entries: Sequence[Entry]) -> int:
+    """Runs at the journal's end that began, and neither ended nor brought a step to its end: what
+    kills its process each time is not to be tried for ever."""
+    count = 0
+    for entry in entries:
+        match entry.event:
+            case Begun():
+                count += 1
+            case StepDone(is_kept=False, step=step) if step != "source":
+                count = 0
+            case Ended():
+                count = 0
+            case _:
+                pass
+    return count
 
 
 def results_of(entries: Sequence[Entry]) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class Job:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Be the process that works on it. An earlier wish to cancel is over.
+        """Be the process that works on it.
 
         Raises:
             JobRunning: another one is.
@@ -92,8 +92,11 @@ class Job:
                 raise JobRunning(
                     f"The job {self.id} is being worked on.", f"See: edgellm quant show {self.id}"
                 )
-            self._cancel_path.unlink(missing_ok=True)
             yield
+
+    def want(self) -> None:
+        """Somebody asks for it (again): an earlier wish to cancel is over."""
+        self._cancel_path.unlink(missing_ok=True)
 
     def cancel(self) -> None:
         """Ask who works on it to stop; where nobody does, it is cancelled at once."""

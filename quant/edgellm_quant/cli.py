@@ -16,8 +16,13 @@ import typer
 
 from edgellm.cli.output import Format, put, put_json, say
 from edgellm.errors import EdgellmError, QuantError
+from edgellm.jobs.events import Ended
+from edgellm.jobs.journal import Journal, read_entries
 from edgellm.jobs.request import JobRequest
+from edgellm.jobs.status import num_fruitless_runs, to_json
 from edgellm.jobs.store import Job, JobStore
+
+MOST_FRUITLESS_RUNS = 3  # then an interrupted job waits for somebody to look at it
 
 app = typer.Typer(
     name="edgellm-quant",
@@ -121,17 +126,21 @@ def run(
     store = _store()
     job = add_job(store, request, Path.cwd())
     if detach:
+        job.want()
         start(job)
         put_json({"id": job.id}) if output is Format.json else put(job.id + "\n")
         return
+    job.want()
     _work(store, job, output)
 
 
 @app.command()
 def resume(job_id: JobId, output: FormatOption = Format.human) -> None:
-    """Go on with a job that was interrupted or cancelled."""
+    """Go on with a job that was interrupted, cancelled, or failed."""
     store = _store()
-    _work(store, store.find(job_id), output)
+    job = store.find(job_id)
+    job.want()
+    _work(store, job, output)
 
 
 @app.command("list")
@@ -141,7 +150,7 @@ def list_jobs(output: FormatOption = Format.human) -> None:
 
     statuses = [job.status() for job in _store().list()]
     if output is Format.json:
-        put_json({"jobs": statuses})
+        put_json({"jobs": [to_json(status) for status in statuses]})
         return
     put(jobs(statuses))
     if not statuses:
@@ -155,7 +164,7 @@ def show(job_id: JobId, output: FormatOption = Format.human) -> None:
 
     status = _store().find(job_id).status()
     if output is Format.json:
-        put_json(status)
+        put_json(to_json(status))
     else:
         put(one_job(status) + results(made_of(status)))
 
@@ -166,7 +175,7 @@ def cancel(job_id: JobId, output: FormatOption = Format.human) -> None:
     job = _store().find(job_id)
     job.cancel()
     if output is Format.json:
-        put_json(job.status())
+        put_json(to_json(job.status()))
     else:
         say(f"{job.id} is asked to stop" if job.is_alive() else f"{job.id} is cancelled")
 
@@ -189,6 +198,7 @@ def add() -> None:
         request = msgspec.json.decode(sys.stdin.buffer.read(), type=JobRequest)
         job = add_job(_store(), request, Path.cwd())
         if not job.is_alive():
+            job.want()
             start(job)
     except msgspec.DecodeError as error:
         put_json({"error": f"The request cannot be read: {error}.", "hint": ""})
@@ -201,9 +211,38 @@ def add() -> None:
 
 @app.command(hidden=True)
 def work(job_id: JobId) -> None:
-    """Do a job."""
+    """Do a job, unless somebody has cancelled it meanwhile."""
     store = _store()
-    _work(store, store.find(job_id), Format.json)
+    job = store.find(job_id)
+    if not job.is_cancelled:
+        _work(store, job, Format.json)
+
+
+@app.command("pick-up", hidden=True)
+def pick_up() -> None:
+    """Start what a kill or a power cut interrupted. Answers in JSON."""
+    started = []
+    for job in _store().list():
+        if job.status().state == "interrupted" and not _is_hopeless(job):
+            start(job)
+            started.append(job.id)
+    put_json({"started": started})
+
+
+def _is_hopeless(job: Job) -> bool:
+    """Whether its last runs all died without a step done; then that is written down."""
+    entries = read_entries(job.journal_path)
+    if num_fruitless_runs(entries) < MOST_FRUITLESS_RUNS:
+        return False
+    with job.held(), Journal(job.journal_path) as journal:
+        journal.write(
+            Ended(
+                "failed",
+                f"Its process died {MOST_FRUITLESS_RUNS} times in the same step.",
+                f"See {job.log_path}; go on with: edgellm quant resume {job.id}",
+            )
+        )
+    return True
 
 
 def add_job(store: JobStore, request: JobRequest, folder: Path) -> Job:
@@ -224,6 +263,7 @@ def add_job(store: JobStore, request: JobRequest, folder: Path) -> Job:
 
 def start(job: Job) -> None:
     """Have a process of its own session do the job: it outlives whoever asked for it."""
+    say(f"starting {job.id}")
     with job.log_path.open("ab") as log:
         subprocess.Popen(  # noqa: S603  (our own interpreter)
             (sys.executable, "-m", "edgellm_quant", "work", job.id),
@@ -248,7 +288,7 @@ def _work(store: JobStore, job: Job, output: Format) -> None:
     finally:
         status = job.status_alone()
         if output is Format.json:
-            put_json(status)
+            put_json(to_json(status))
         else:
             put(results(made_of(status)))
 

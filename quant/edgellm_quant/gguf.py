@@ -142,6 +142,7 @@ def check_disk(folder: Path, needed_bytes: int) -> None:
 @contextlib.contextmanager
 def _unfinished(paths: tuple[Path, ...]) -> Iterator[tuple[Path, ...]]:
     """The names to write to; what is left of them at the end goes."""
+    partials: tuple[Path, ...]
     if len(paths) == 1:
         partials = (paths[0].with_name(paths[0].name + PARTIAL),)
     else:  # llama.cpp itself adds the numbers

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from edgellm.errors import EdgellmError, QuantCancelled, QuantError, QuantRefused
 from edgellm.jobs.events import (
     Begun,
+    End,
     Ended,
     Entry,
     JobEvent,
@@ -102,7 +103,7 @@ class Steps:
 
     def ended(self, error: EdgellmError) -> EdgellmError:
         """The error, written down as the job's end where the disk lets us."""
-        state = "cancelled" if isinstance(error, QuantCancelled) else "failed"
+        state: End = "cancelled" if isinstance(error, QuantCancelled) else "failed"
         with contextlib.suppress(OSError):
             self.tell(Ended(state, error.message, error.hint))
         return error

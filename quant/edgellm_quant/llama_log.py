@@ -66,6 +66,9 @@ Saying: TypeAlias = TensorBegun | FellBack | NeedsMatrix | NoWeights | Failure
 
 def understand(line: str) -> Saying | None:
     """What a whole line says; None for talk that changes nothing."""
+    # First: it comes in the middle of a tensor's line.
+    if match := _FAILURE.search(line):
+        return Failure(match[1].strip())
     if match := _FALLBACK.search(line):
         name, length, block, wanted, used = match.groups()
         return FellBack(name, int(length), int(block), wanted.upper(), used.upper())
@@ -77,8 +80,6 @@ def understand(line: str) -> Saying | None:
         return TensorBegun(int(number), int(count), name, lengths, source.upper(), target.upper())
     if match := _NO_WEIGHTS.search(line):
         return NoWeights(match[1])
-    if match := _FAILURE.search(line):
-        return Failure(match[1].strip())
     return NeedsMatrix() if _NEEDS_MATRIX in line else None
 
 

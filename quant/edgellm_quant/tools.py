@@ -44,13 +44,14 @@ def convert(folder: Path, target: Path, ears: Ears) -> Path:
     """Safetensors to GGUF, in the type that they have."""
     from edgellm_quant.convert import convert, natural_dtype
 
-    return convert(
+    made: Path = convert(
         folder,
         target,
         dtype=natural_dtype(folder),
         on_progress=ears.on_progress,
         is_cancelled=ears.is_cancelled,
     )
+    return made
 
 
 def quantise(source: Path, target: Path, recipe: Recipe, imatrix: Path | None, ears: Ears) -> Path:
@@ -71,7 +72,7 @@ def quantise(source: Path, target: Path, recipe: Recipe, imatrix: Path | None, e
 def make_imatrix(model: Path, target: Path, text: str, ears: Ears) -> Path:
     from edgellm_quant.calibrate import make_imatrix
 
-    return make_imatrix(
+    made: Path = make_imatrix(
         model,
         target,
         text,
@@ -79,6 +80,7 @@ def make_imatrix(model: Path, target: Path, text: str, ears: Ears) -> Path:
         on_progress=ears.on_progress,
         is_cancelled=ears.is_cancelled,
     )
+    return made
 
 
 def make_reference(model: Path, folder: Path, text: str, ears: Ears) -> Any:
@@ -99,7 +101,7 @@ def evaluate(model: Path, reference: Any, has_golden: bool, ears: Ears) -> Evalu
     """Args: has_golden: whether golden prompts are asked, too."""
     from edgellm_quant.evaluate import evaluate
 
-    return evaluate(
+    made: Evaluation = evaluate(
         model,
         reference,
         golden=_golden() if has_golden else (),
@@ -107,12 +109,14 @@ def evaluate(model: Path, reference: Any, has_golden: bool, ears: Ears) -> Evalu
         on_progress=ears.on_progress,
         is_cancelled=ears.is_cancelled,
     )
+    return made
 
 
 def refusal(evaluation: Evaluation, limits: Limits) -> str:
     from edgellm_quant.evaluate import refusal
 
-    return refusal(evaluation, limits)
+    reason: str = refusal(evaluation, limits)
+    return reason
 
 
 def best_mix(
@@ -120,7 +124,7 @@ def best_mix(
 ) -> Recipe:
     from edgellm_quant.mix import best_mix
 
-    return best_mix(
+    made: Recipe = best_mix(
         source,
         budget_bytes,
         reference=reference,
@@ -129,12 +133,13 @@ def best_mix(
         on_progress=ears.on_progress,
         is_cancelled=ears.is_cancelled,
     )
+    return made
 
 
 def least_blocks(source: Path, count: int, text: str, ears: Ears) -> tuple[int, ...]:
     from edgellm_quant.prune import least_blocks
 
-    return least_blocks(
+    made: tuple[int, ...] = least_blocks(
         source,
         count,
         text=text,
@@ -142,6 +147,7 @@ def least_blocks(source: Path, count: int, text: str, ears: Ears) -> tuple[int, 
         on_progress=ears.on_progress,
         is_cancelled=ears.is_cancelled,
     )
+    return made
 
 
 def write_report(folder: Path, source: str, made: Sequence[Made]) -> None:
@@ -171,7 +177,8 @@ def read_text(word: str) -> str:
 def _golden() -> Sequence[Any]:
     from edgellm_quant.golden import builtin_prompts
 
-    return builtin_prompts()
+    prompts: Sequence[Any] = builtin_prompts()
+    return prompts
 
 
 class Tools(Struct, frozen=True):
