@@ -70,7 +70,9 @@ class Blocks:
         if columns % kind.block_values:
             raise QuantError(f"Rows of {columns} values cannot be {type_}.", "Choose another type.")
         if importance is None and type_ in NEED_IMPORTANCE:  # some would end the process
-            raise QuantError(f"{type_} needs an importance matrix.", "Make one: --calibrate builtin.")
+            raise QuantError(
+                f"{type_} needs an importance matrix.", "Make one: --calibrate builtin."
+            )
         values = np.ascontiguousarray(values, np.float32)
         target = np.empty(kind.num_bytes(values.size), np.uint8)
         weights = None if importance is None else np.ascontiguousarray(importance, np.float32)

@@ -1,4 +1,4 @@
-"""One option for each item, so that the loss is least within the size: the multiple-choice knapsack.
+"""The multiple-choice knapsack: one option for each item, so that the loss is least within a size.
 
 Exact but for one limit: states are dropped that cannot beat what is known, by the bound that the
 relaxed problem gives (parts of options), and of the rest the `MOST_STATES` with the best bound are
@@ -12,6 +12,7 @@ states); P. Sinha and A. Zoltners, The multiple-choice knapsack problem, 1979 (t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -109,7 +110,7 @@ def _corners(options: Sequence[Option], numbers: Sequence[int]) -> list[tuple[in
         while len(hull) > 1 and _slope(options, hull[-2], at) <= _slope(options, *hull[-2:]):
             hull.pop()
         hull.append(at)
-    return list(zip(hull, hull[1:], strict=False))
+    return list(pairwise(hull))
 
 
 def _slope(options: Sequence[Option], former: int, later: int) -> float:

@@ -16,7 +16,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from edgellm.errors import QuantError
 from edgellm.store.gguf_header import GGUFHeader, TensorInfo, read_header
+from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.knapsack import Option, loss_of, solve
 from edgellm_quant.probing import Measure, key_of, measure_each
 from edgellm_quant.prune import kept_name
@@ -77,8 +78,8 @@ def best_mix(
     folder: Path | None = None,
     threads: int = 0,
     measure: Measure | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress = tell_nobody,
+    is_cancelled: IsCancelled = never,
 ) -> Recipe:
     """The recipe of the file that loses least within the budget.
 
@@ -127,8 +128,8 @@ def rate(
     folder: Path | None = None,
     threads: int = 0,
     measure: Measure | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress = tell_nobody,
+    is_cancelled: IsCancelled = never,
 ) -> tuple[Rated, ...]:
     """What each tensor loses in each type; serves any number of budgets. See `best_mix`."""
     folder = folder or reference.folder.parent
@@ -192,9 +193,7 @@ def choose(
     return Mix(recipe, file_bytes(header, targets, imatrix), loss_of(items, chosen))
 
 
-def quantisable(
-    source: Path, is_cancelled: Callable[[], bool] = lambda: False
-) -> tuple[TensorInfo, ...]:
+def quantisable(source: Path, is_cancelled: IsCancelled = never) -> tuple[TensorInfo, ...]:
     """The tensors that llama.cpp gives other types, as its own dry run says."""
     from edgellm_quant.forecast import forecast
 
@@ -259,7 +258,7 @@ def _wanted(rated: Rated, types: Sequence[str]) -> list[Rating]:
 
 
 def _in_child(
-    reference: Reference, most_windows: int, threads: int, is_cancelled: Callable[[], bool]
+    reference: Reference, most_windows: int, threads: int, is_cancelled: IsCancelled
 ) -> Measure:
     """A crash of llama.cpp is an error there, and not our end."""
     from edgellm_quant.evaluate import measure_loss
@@ -276,7 +275,7 @@ def _in_child(
     return measure
 
 
-def _stop_if(is_cancelled: Callable[[], bool]) -> None:
+def _stop_if(is_cancelled: IsCancelled) -> None:
     from edgellm.errors import QuantCancelled
 
     if is_cancelled():

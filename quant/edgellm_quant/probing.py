@@ -17,6 +17,7 @@ from edgellm.atomic import write_atomically
 from edgellm.errors import QuantCancelled
 from edgellm.store.disk import disk_errors
 from edgellm.store.gguf_header import TensorInfo
+from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.sensitivity import Importance, spoil
 from edgellm_quant.work_copy import WorkCopy
 
@@ -34,8 +35,8 @@ def measure_each(
     measure: Measure,
     memory: Path,
     *,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress = tell_nobody,
+    is_cancelled: IsCancelled = never,
 ) -> dict[str, float]:
     """By the tensor's name, the divergence that its probe's type alone makes.
 
@@ -78,5 +79,3 @@ def _recall(memory: Path) -> dict[str, float]:
         return msgspec.json.decode(memory.read_bytes(), type=dict[str, float])
     except (OSError, msgspec.DecodeError):
         return {}
-
-

@@ -27,6 +27,7 @@ from msgspec import Struct
 from edgellm.errors import QuantCancelled, QuantError
 from edgellm.store.gguf_header import GGUFHeader, read_header
 from edgellm_quant.blocks import Floats
+from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.probing import Measure
 from edgellm_quant.work_copy import WorkCopy, open_copy
 
@@ -57,9 +58,9 @@ def least_blocks(
     most_windows: int = MEASURED_WINDOWS,
     folder: Path | None = None,
     threads: int = 0,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    on_influence: Callable[[Influence], None] = lambda found: None,
-    is_cancelled: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress = tell_nobody,
+    on_influence: Callable[[Influence], None] = lambda _found: None,
+    is_cancelled: IsCancelled = never,
 ) -> tuple[int, ...]:
     """The numbers of the blocks to leave out, ascending.
 
@@ -75,14 +76,20 @@ def least_blocks(
         QuantError: the model has too few blocks, or its blocks cannot be told apart.
         ModelFileError, EngineLoadError, DiskFull, FolderUnusable, QuantCancelled
     """
-    from edgellm_quant.evaluate import make_reference, measure_loss
+    from edgellm_quant.evaluate import measure_loss
+    from edgellm_quant.reference import Reference
 
     header = read_header(source)
     check_prunable(header)
     blocks = candidates(header, count, may_take_ends=may_take_ends)
     with tempfile.TemporaryDirectory(prefix=".prune-", dir=folder or source.parent) as name:
-        reference = make_reference(
-            source, text, Path(name), most_windows=most_windows, threads=threads
+        reference = Reference.make(
+            source,
+            text,
+            Path(name),
+            most_windows=most_windows,
+            threads=threads,
+            is_cancelled=is_cancelled,
         )
 
         def measure(path: Path) -> float:
@@ -98,20 +105,24 @@ def check_prunable(header: GGUFHeader) -> None:
     """Raises QuantError where what is left would not be the same model with fewer blocks."""
     architecture = header.architecture
     metadata = header.metadata
+    num_blocks = metadata.get(f"{architecture}.block_count")
     for key, value in metadata.items():
-        if isinstance(value, tuple) and key.startswith(f"{architecture}.") and len(value) > 1:
-            if len(value) == metadata.get(f"{architecture}.block_count"):
-                raise QuantError(
-                    f"Blocks of {architecture} cannot be left out: its {key} says something of "
-                    "each, and llama.cpp does not cut that.",
-                    "Leave --prune-blocks out.",
-                )
+        if key.startswith(f"{architecture}.") and _is_of_each(value, num_blocks):
+            raise QuantError(
+                f"Blocks of {architecture} cannot be left out: its {key} says something of each, "
+                "and llama.cpp does not cut that.",
+                "Leave --prune-blocks out.",
+            )
     if metadata.get(f"{architecture}.attention.sliding_window"):
         raise QuantError(
             f"Blocks of {architecture} cannot be left out: which of them see a window follows from "
             "their numbers, and those would change.",
             "Leave --prune-blocks out.",
         )
+
+
+def _is_of_each(value: object, num_blocks: object) -> bool:
+    return isinstance(value, tuple) and len(value) == num_blocks
 
 
 def candidates(header: GGUFHeader, count: int, *, may_take_ends: bool) -> tuple[int, ...]:
@@ -173,9 +184,9 @@ class _Meter:
         self,
         copy: WorkCopy,
         measure: Measure,
-        on_progress: Callable[[int, int], None],
+        on_progress: OnProgress,
         on_influence: Callable[[Influence], None],
-        is_cancelled: Callable[[], bool],
+        is_cancelled: IsCancelled,
     ) -> None:
         self._copy = copy
         self._measure = measure

@@ -9,8 +9,7 @@ a tensor's divergence by its error varies little from 2 to 8 bits, so that mixes
 measurement for each tensor lose as much as those chosen by ten (0.0126 for 0.0118 nats at the size
 of Q4_K_M, 0.0059 for 0.0062 at Q5_K_M's, 0.0269 for 0.0256 at Q6_K's). The losses add up: 0.0756
 foretold and 0.0764 measured at the size of Q2_K, 0.0096 and 0.0111 at Q4_K_M's; what is missing at
-the upper end is what activations in 8 bits cost, whatever the weights are. The errors alone, without
-factors, are no guide: they save a tenth of what these save.
+the upper end is what activations in 8 bits cost, whatever the weights are.
 
 Not known: what two tensors lose together beyond their sum.
 """
@@ -27,6 +26,7 @@ import numpy.typing as npt
 from msgspec import Struct
 from msgspec.structs import replace
 
+from edgellm.errors import QuantError
 from edgellm.store.gguf_header import TensorInfo
 from edgellm.store.gguf_types import BY_NAME
 from edgellm_quant.blocks import NEED_IMPORTANCE, Blocks, Floats
@@ -36,8 +36,8 @@ from edgellm_quant.work_copy import Change, WorkCopy, num_rows
 # By bits per weight. Left out: what is larger than another one and loses more (Q4_0, Q4_1), and
 # what no model is of use in (below 2 bits).
 TYPES = (
-    ("IQ2_XXS", "IQ2_XS", "IQ2_S", "Q2_K", "IQ3_XXS", "IQ3_S", "Q3_K")
-    + ("IQ4_XS", "Q4_K", "Q5_K", "Q6_K", "Q8_0")
+    *("IQ2_XXS", "IQ2_XS", "IQ2_S", "Q2_K", "IQ3_XXS", "IQ3_S", "Q3_K"),
+    *("IQ4_XS", "Q4_K", "Q5_K", "Q6_K", "Q8_0"),
 )
 SHORT_TYPES = ("IQ4_NL", "Q4_1", "Q5_0", "Q5_1", "Q8_0")  # for rows that are no multiple of 256
 PROBE, SHORT_PROBE = "Q4_K", "Q4_1"
@@ -110,8 +110,16 @@ def with_losses(rated: Sequence[Rated], klds: Mapping[str, float]) -> tuple[Rate
 
     A text tells little of what it does not use, such as an expert for another language: no tensor
     counts for less than `_LEAST_SHARE` of the middle one.
+
+    Raises:
+        QuantError: the measurements are all nothing.
     """
-    least = _LEAST_SHARE * float(np.median(list(klds.values()))) if klds else 0.0
+    middle = float(np.median(list(klds.values()))) if klds else 1.0
+    if not middle > 0:
+        raise QuantError(
+            "The measurements tell no tensor from another.", "Evaluate on a longer text."
+        )
+    least = _LEAST_SHARE * middle
     return tuple(_with_loss(each, max(klds.get(each.name, 0.0), least)) for each in rated)
 
 

@@ -49,9 +49,7 @@ def recipe_bytes(source: Path, recipe: Recipe, imatrix: Path | None = None) -> i
     return file_bytes(read_header(source), targets, imatrix)
 
 
-def file_bytes(
-    header: GGUFHeader, targets: Iterable[Target], imatrix: Path | None = None
-) -> int:
+def file_bytes(header: GGUFHeader, targets: Iterable[Target], imatrix: Path | None = None) -> int:
     """Of a file with these tensors.
 
     Args:
@@ -60,9 +58,8 @@ def file_bytes(
     """
     targets = tuple(targets)
     entries = sum(map(_entry_bytes, targets))
-    return (
-        _padded(metadata_bytes(header, imatrix) + entries)
-        + sum(target.size_bytes for target in targets)
+    return _padded(metadata_bytes(header, imatrix) + entries) + sum(
+        target.size_bytes for target in targets
     )
 
 

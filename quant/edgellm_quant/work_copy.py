@@ -20,6 +20,7 @@ from edgellm.errors import QuantError
 from edgellm.store.disk import disk_errors
 from edgellm.store.gguf_header import GGUFHeader, TensorInfo, read_header
 from edgellm_quant.blocks import Blocks, Floats
+from edgellm_quant.hooks import IsCancelled, never
 from edgellm_quant.spec import Recipe
 
 _SLAB_VALUES = 1 << 24  # that are converted at a time: 64 MiB of floats
@@ -49,7 +50,9 @@ class WorkCopy:
             self._data_offset + tensor.offset,
             (num_rows(tensor), tensor.size_bytes // num_rows(tensor)),
         )
-        return self._blocks.decode(np.array(mapped[numbers]).reshape(-1), tensor.type, tensor.shape[0])
+        return self._blocks.decode(
+            np.array(mapped[numbers]).reshape(-1), tensor.type, tensor.shape[0]
+        )
 
     @contextlib.contextmanager
     def changed(self, changes: Mapping[str, Change]) -> Iterator[Path]:
@@ -84,7 +87,7 @@ class WorkCopy:
 
 @contextlib.contextmanager
 def open_copy(
-    source: Path, path: Path, threads: int = 0, is_cancelled: Callable[[], bool] = lambda: False
+    source: Path, path: Path, threads: int = 0, is_cancelled: IsCancelled = never
 ) -> Iterator[WorkCopy]:
     """The copy at `path`, which is gone when the `with` is left. What a killed process left there
     is written anew.

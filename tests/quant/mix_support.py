@@ -39,11 +39,11 @@ def write_deep_model(path: Path, num_blocks: int, idle: tuple[int, ...] = ()) ->
     writer.add_context_length(tiny_model.CONTEXT)
     writer.add_embedding_length(WIDTH)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    tiny_model._add_tokenizer(writer, None)
+    tiny_model.add_tokenizer(writer, None)
     random = np.random.default_rng(5)
     tensors = Tensors(writer, random)
     tensors.add("token_embd.weight", tiny_model.NUM_TOKENS, WIDTH)
-    tiny_model._add_transformer(writer, layers=num_blocks)
+    tiny_model.add_transformer(writer, layers=num_blocks)
     tensors.add("output_norm.weight", WIDTH)
     for number in range(num_blocks):
         block = f"blk.{number}."

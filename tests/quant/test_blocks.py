@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from edgellm.errors import QuantError
-from edgellm.store.gguf_header import read_header
 from edgellm_quant.blocks import Blocks
 from edgellm_quant.gguf import quantise
 from edgellm_quant.sensitivity import SHORT_TYPES, TYPES
 from edgellm_quant.spec import Override, Recipe
+
+from edgellm.errors import QuantError
+from edgellm.store.gguf_header import read_header
 
 VALUES = np.random.default_rng(0).normal(0, 1, (6, 512)).astype(np.float32)
 IMPORTANCE = np.random.default_rng(1).lognormal(0, 1, 512).astype(np.float32)

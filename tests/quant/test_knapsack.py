@@ -6,12 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
+from edgellm_quant import knapsack
+from edgellm_quant.knapsack import Option, loss_of, size_of, solve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgellm.errors import QuantError
-from edgellm_quant import knapsack
-from edgellm_quant.knapsack import Option, loss_of, size_of, solve
 
 OPTIONS = st.lists(
     st.builds(Option, st.integers(1, 60), st.floats(0, 10, allow_subnormal=False)),

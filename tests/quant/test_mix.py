@@ -7,15 +7,15 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import gguf
 import pytest
-
-from edgellm.errors import QuantCancelled, QuantError
-from edgellm.store.gguf_header import read_header
 from edgellm_quant import divergence, mix
 from edgellm_quant.gguf import quantise
 from edgellm_quant.reference import Reference
 from edgellm_quant.spec import Recipe
+
+from edgellm.errors import QuantCancelled, QuantError
+from edgellm.store.gguf_header import read_header
+from edgellm.store.gguf_types import BY_NAME
 from tests.quant.mix_support import TEXT, matrix_of, write_deep_model
 
 Measure = Callable[[Path], float]
@@ -28,7 +28,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def reference(source: Path) -> Reference:
-    return Reference.make(source, TEXT, source.parent / "reference", context=64, most_windows=4)
+    return Reference.compute(source, TEXT, source.parent / "reference", context=64, most_windows=4)
 
 
 @pytest.fixture
@@ -53,6 +53,9 @@ def test_the_file_is_what_was_foretold(
     source: Path, reference: Reference, rated: tuple[mix.Rated, ...], tmp_path: Path
 ) -> None:
     header = read_header(source)
+    # What activations in 8 bits cost, whatever the weights are: much, in a random model.
+    eight_bits = quantise(source, tmp_path / "Q8_0.gguf", Recipe("Q8_0"))
+    noise = divergence.measure(eight_bits, reference).kld_mean
     for budget in (170_000, 200_000, 260_000):
         found = mix.choose(header, rated, budget)
         made = quantise(source, tmp_path / "made.gguf", found.recipe)
@@ -61,7 +64,7 @@ def test_the_file_is_what_was_foretold(
         chosen = {override.pattern: override.type for override in found.recipe.overrides}
         for name, type_ in types_of(made).items():
             assert chosen.get(f"^{re.escape(name)}$", "F32") == type_
-        assert divergence.measure(made, reference).kld_mean < 2 * found.loss + 1e-4
+        assert divergence.measure(made, reference).kld_mean < 1.5 * (found.loss + noise)
 
 
 def test_more_bytes_never_lose_more(source: Path, rated: tuple[mix.Rated, ...]) -> None:
@@ -74,8 +77,7 @@ def test_more_bytes_never_lose_more(source: Path, rated: tuple[mix.Rated, ...]) 
 def test_what_matters_more_gets_more_bits(rated: tuple[mix.Rated, ...], source: Path) -> None:
     """The embedding is the output too: nothing else changes a token as directly."""
     found = mix.choose(read_header(source), rated, 200_000)
-    bits = {o.pattern: gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[o.type]] for o in found.recipe.overrides}
-    share = {pattern: size / block for pattern, (block, size) in bits.items()}
+    share = {o.pattern: BY_NAME[o.type].num_bytes(256) for o in found.recipe.overrides}
     losses = {each.name: max(r.loss for r in each.ratings) for each in rated}
     assert max(losses, key=lambda name: losses[name]) == "token_embd.weight"
     assert share[r"^token_embd\.weight$"] >= sorted(share.values())[len(share) // 2]
@@ -86,7 +88,7 @@ def test_only_the_types_that_were_asked_for(
 ) -> None:
     found = mix.best_mix(
         source,
-        300_000,
+        150_000,
         reference=reference,
         types=("Q5_0", "Q8_0"),
         folder=tmp_path,
@@ -137,9 +139,7 @@ def test_damaged_measurements_are_made_anew(
     source: Path, reference: Reference, measure: Measure, tmp_path: Path
 ) -> None:
     def search() -> Recipe:
-        return mix.best_mix(
-            source, 200_000, reference=reference, folder=tmp_path, measure=measure
-        )
+        return mix.best_mix(source, 200_000, reference=reference, folder=tmp_path, measure=measure)
 
     first = search()
     (memory,) = tmp_path.glob("*.json")
@@ -154,34 +154,39 @@ def test_without_the_pruned_blocks_names_and_sizes_are_the_new_ones(
     made = quantise(source, tmp_path / "made.gguf", found.recipe)
     assert made.stat().st_size == found.size_bytes <= 160_000
     chosen = {override.pattern: override.type for override in found.recipe.overrides}
-    by_source = dict(zip([each.name for each in rated], [each.ratings for each in rated], strict=True))
     types = types_of(made)
     assert not any(name.startswith("blk.3.") for name in types)
-    assert "blk.3.attn_q.weight" in by_source
+    assert "blk.3.attn_q.weight" in {each.name for each in rated}
     for name, type_ in types.items():
         assert chosen.get(f"^{re.escape(name)}$", "F32") == type_
 
 
-def test_a_bf16_source_with_a_matrix_and_measurements_in_children(
-    pocket: Path, tmp_path: Path
+def test_a_bf16_source_with_a_matrix_measured_in_a_child(source: Path, tmp_path: Path) -> None:
+    narrow = quantise(source, tmp_path / "bf16.gguf", Recipe("BF16"))
+    matrix = matrix_of(narrow, tmp_path / "matrix.gguf")
+    text = Reference.compute(narrow, TEXT, tmp_path / "reference", context=64, most_windows=1)
+    measured: list[float] = []
+
+    def measure(path: Path) -> float:
+        """The first one is measured as it is in earnest."""
+        here = divergence.measure(path, text).kld_mean
+        if not measured:
+            assert mix._in_child(text, 1, 1, lambda: False)(path) == pytest.approx(here, abs=1e-6)
+        measured.append(here)
+        return here
+
+    recipe = mix.best_mix(narrow, 130_000, reference=text, imatrix=matrix, measure=measure)
+    made = quantise(narrow, tmp_path / "made.gguf", recipe, imatrix=matrix)
+    assert 0.98 * 130_000 < made.stat().st_size <= 130_000
+
+
+def test_measurements_that_say_nothing_are_an_error(
+    source: Path, reference: Reference, tmp_path: Path
 ) -> None:
-    """All as it is used, on two tensors' worth of measurements."""
-    source = quantise(pocket, tmp_path / "bf16.gguf", Recipe("BF16", can_requantise=True))
-    matrix = matrix_of(source, tmp_path / "matrix.gguf")
-    text = Reference.make(source, TEXT, tmp_path / "reference", context=64, most_windows=1)
-    found = mix.quantisable(source)
-    assert len(found) == 50
-    recipe = mix.best_mix(
-        source,
-        3_500_000,
-        reference=text,
-        imatrix=matrix,
-        measure=lambda path: float(len(path.name)),  # all alike
-        folder=tmp_path,
-    )
-    made = quantise(source, tmp_path / "made.gguf", recipe, imatrix=matrix)
-    assert 0.99 * 3_500_000 < made.stat().st_size <= 3_500_000
-    assert mix._in_child(text, 1, 1, lambda: False)(made) > 0
+    with pytest.raises(QuantError, match="no tensor from another"):
+        mix.best_mix(
+            source, 200_000, reference=reference, folder=tmp_path, measure=lambda _path: 0.0
+        )
 
 
 @pytest.mark.slow
@@ -190,15 +195,21 @@ def test_a_bf16_source_with_a_matrix_and_measurements_in_children(
 def test_it_loses_a_fifth_less_than_llama_cpps_types_of_the_same_size(
     pocket: Path, tmp_path: Path, model: str
 ) -> None:
-    from benches._pocket_texts import calibration_text, heldout_text
-    from benches.mix import MEASURED, compare, with_outliers
-    from edgellm_quant.calibrate import make_imatrix
+    from benches.mix import compare, prepare, with_outliers
 
     source = pocket if model == "pocket" else with_outliers(pocket, tmp_path / "outliers.gguf")
-    imatrix = make_imatrix(source, tmp_path / "matrix.gguf", calibration_text())
-    measured = Reference.make(source, MEASURED(), tmp_path / "measured", most_windows=8)
-    held_out = Reference.make(source, heldout_text(), tmp_path / "held-out")
-    rows = compare(source, ("Q3_K_M", "Q4_K_M", "Q5_K_M"), imatrix, measured, held_out, tmp_path)
+    given = prepare(source, tmp_path, most_windows=16)
+    rows = compare(source, ("Q3_K_M", "Q4_K_M", "Q5_K_M"), given, tmp_path)
     for row in rows:
         assert row.mix_bytes <= row.stock_bytes
         assert row.mix_kld <= 0.8 * row.stock_kld, row
+
+
+def test_outlier_channels_change_nothing_but_the_weights(pocket: Path, tmp_path: Path) -> None:
+    """So that the model above is as good as the one that it was made of."""
+    from benches.mix import with_outliers
+
+    source = with_outliers(pocket, tmp_path / "outliers.gguf")
+    text = Reference.compute(pocket, TEXT, tmp_path, context=128, most_windows=2)
+    assert divergence.measure(source, text).kld_mean < 1e-5
+    assert source.read_bytes() != pocket.read_bytes()

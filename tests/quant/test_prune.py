@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from edgellm.errors import QuantCancelled, QuantError
-from edgellm.store.gguf_header import GGUFHeader, read_header
 from edgellm_quant import prune
 from edgellm_quant.gguf import quantise
 from edgellm_quant.logits import open_model
 from edgellm_quant.prune import Influence, least_blocks
 from edgellm_quant.spec import Recipe
 from edgellm_quant.work_copy import open_copy
+
+from edgellm.errors import QuantCancelled, QuantError
+from edgellm.store.gguf_header import GGUFHeader, read_header
 from tests.quant.mix_support import TEXT, write_deep_model
 from tests.support.tiny_model import write_tiny_model
 
@@ -121,4 +121,4 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     from edgellm_quant.reference import Reference
 
     monkeypatch.setattr(evaluate, "measure_loss", divergence.measure)
-    monkeypatch.setattr(evaluate, "make_reference", Reference.make)
+    monkeypatch.setattr(Reference, "make", Reference.compute)

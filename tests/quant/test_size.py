@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from edgellm_quant.gguf import quantise
 from edgellm_quant.size import recipe_bytes
 from edgellm_quant.spec import Override, Recipe
+
 from tests.quant.mix_support import matrix_of
 
 MIXED = (Override(r"^blk\.\d\.attn_v", "Q6_K"), Override(r"^token_embd\.weight$", "IQ4_XS"))
