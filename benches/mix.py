@@ -18,18 +18,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from msgspec import Struct
-from msgspec.structs import asdict
-
-from benches._report import number, print_json, print_table
-from edgellm.assets import builtin_model
-from edgellm.store.gguf_header import GGUFHeader, read_header
 from edgellm_quant import divergence, texts
 from edgellm_quant.calibrate import make_imatrix
 from edgellm_quant.gguf import quantise
 from edgellm_quant.mix import MEASURED_WINDOWS, choose, rate
 from edgellm_quant.reference import Reference
 from edgellm_quant.spec import Loss, Recipe
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from benches._report import number, print_json, print_table
+from edgellm.assets import builtin_model
+from edgellm.store.gguf_header import GGUFHeader, read_header
 
 STOCK = ("Q2_K", "Q3_K_M", "Q4_K_M", "Q5_K_M")
 HEAD = ("type", "bytes", "mix", "KLD", "mix", "less", "foretold", "top-1", "mix")
