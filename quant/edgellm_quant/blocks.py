@@ -92,7 +92,8 @@ class Blocks:
     def decode(self, data: Bytes, type_: str, columns: int) -> Floats:
         """The values of blocks, of shape (rows, columns)."""
         if type_ in _PLAIN:
-            return data.view(_PLAIN[type_]).astype(np.float32).reshape(-1, columns)
+            plain: Floats = data.view(_PLAIN[type_]).astype(np.float32)
+            return plain.reshape(-1, columns)
         if type_ == "BF16":
             wide = data.view(np.uint16).astype(np.uint32) << 16
             return wide.view(np.float32).reshape(-1, columns)

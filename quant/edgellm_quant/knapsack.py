@@ -194,7 +194,9 @@ def _promising(
     kept = np.flatnonzero(reachable < best)
     if len(kept) > MOST_STATES:
         kept = np.sort(kept[np.argpartition(reachable[kept], MOST_STATES)[:MOST_STATES]])
-    return _States(*(part[kept] for part in states))
+    return _States(
+        states.sizes[kept], states.losses[kept], states.parents[kept], states.options[kept]
+    )
 
 
 def _trace(layers: Sequence[_States]) -> tuple[int, ...]:

@@ -70,7 +70,7 @@ def tensor_bytes(shape: tuple[int, ...], type_: str) -> int:
 
 def metadata_bytes(header: GGUFHeader, imatrix: Path | None = None) -> int:
     """Of the result's header, up to the tensors' entries."""
-    added = {key: 0 for key in _ALWAYS if key not in header.metadata}
+    added: dict[str, str | int] = {key: 0 for key in _ALWAYS if key not in header.metadata}
     added |= imatrix_notes(imatrix) if imatrix is not None else {}
     removed = (_key_bytes(key) + size for key, size in _REMOVED.items() if key in header.metadata)
     return header.metadata_end + sum(map(_pair_bytes, added, added.values())) - sum(removed)

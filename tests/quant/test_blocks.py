@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from edgellm_quant.blocks import Blocks
 from edgellm_quant.gguf import quantise
-from edgellm_quant.sensitivity import SHORT_TYPES, TYPES
+from edgellm_quant.sensitivity import SHORT_TYPES, TYPES, read_importance
 from edgellm_quant.spec import Override, Recipe
 
 from edgellm.errors import QuantError
 from edgellm.store.gguf_header import read_header
+from tests.quant.mix_support import matrix_of
 
 VALUES = np.random.default_rng(0).normal(0, 1, (6, 512)).astype(np.float32)
 IMPORTANCE = np.random.default_rng(1).lognormal(0, 1, 512).astype(np.float32)
@@ -46,15 +47,21 @@ def test_what_cannot_be_is_an_error_and_not_the_end_of_the_process() -> None:
         Blocks().encode(VALUES, "IQ2_XXS")
 
 
-def test_the_bytes_are_those_of_llama_cpp(pocket: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_matrix", [False, True])
+def test_the_bytes_are_those_of_llama_cpp(pocket: Path, tmp_path: Path, has_matrix: bool) -> None:
     types = {"blk.0.attn_q": "Q3_K", "blk.1.ffn_down": "IQ4_XS", "blk.2.ffn_up": "Q6_K"}
     overrides = tuple(Override(f"^{name}", type_) for name, type_ in types.items())
-    made = quantise(pocket, tmp_path / "made.gguf", Recipe("Q8_0", overrides=overrides))
+    matrix = matrix_of(pocket, tmp_path / "matrix.gguf") if has_matrix else None
+    recipe = Recipe("Q8_0", overrides=overrides)
+    made = quantise(pocket, tmp_path / "made.gguf", recipe, imatrix=matrix)
+    importance = read_importance(matrix)
     blocks = Blocks()
     for name, type_ in types.items():
         values = blocks.decode(raw(pocket, f"{name}.weight"), "F16", columns(pocket, name))
+        known = importance.get(f"{name}.weight")
+        assert (known is not None) == has_matrix
         expected = raw(made, f"{name}.weight")
-        np.testing.assert_array_equal(blocks.encode(values, type_), expected)
+        np.testing.assert_array_equal(blocks.encode(values, type_, known), expected)
 
 
 def raw(path: Path, name: str) -> np.ndarray:
