@@ -29,6 +29,7 @@ from msgspec.structs import replace
 from edgellm.errors import QuantError
 from edgellm.store.gguf_header import TensorInfo
 from edgellm.store.gguf_types import BY_NAME
+from edgellm_quant.activations import block_of, rounding_noise
 from edgellm_quant.blocks import NEED_IMPORTANCE, Blocks, Floats
 from edgellm_quant.size import tensor_bytes
 from edgellm_quant.work_copy import Change, WorkCopy, num_rows
@@ -54,7 +55,8 @@ class Rating(Struct, frozen=True):
 
     type: str
     size_bytes: int
-    error: float
+    error: float  # of the weights
+    added: float = 0.0  # by rounded activations, in the same unit
     loss: float = 0.0
 
 
@@ -95,10 +97,14 @@ def rate_errors(
         asked = [t for t in fitting if not types or t in types or t == probe]
         errors = workers.map(lambda type_: _error(blocks, values, type_, known, owners), asked)
         ratings = [
-            Rating(type_, tensor_bytes(tensor.shape, type_), error)
-            for type_, error in zip(asked, errors, strict=True)
+            Rating(
+                type_,
+                tensor_bytes(tensor.shape, type_),
+                error,
+                _added(values, type_, known, owners),
+            )
+            for type_, error in zip([*asked, tensor.type], [*errors, 0.0], strict=True)
         ]
-        ratings.append(Rating(tensor.type, tensor_bytes(tensor.shape, tensor.type), 0.0))
         return Rated(tensor.name, tensor.shape, probe, tuple(ratings))
 
     with ThreadPoolExecutor(threads) as workers:
@@ -127,7 +133,10 @@ def _with_loss(rated: Rated, kld: float) -> Rated:
     error = next((each.error for each in rated.ratings if each.type == rated.probe), 0.0)
     factor = kld / error if error > 0 else 0.0
     return replace(
-        rated, ratings=tuple(replace(each, loss=factor * each.error) for each in rated.ratings)
+        rated,
+        ratings=tuple(
+            replace(each, loss=factor * (each.error + each.added)) for each in rated.ratings
+        ),
     )
 
 
@@ -167,6 +176,13 @@ def _error(
 ) -> float:
     squares = (values - _rounded(blocks, values, type_, known, owners)) ** 2
     return float((squares if known is None else squares * known[owners]).sum(dtype=np.float64))
+
+
+def _added(values: Floats, type_: str, known: Floats | None, owners: Numbers) -> float:
+    if known is None:
+        return 0.0
+    noise = np.stack([rounding_noise(sizes, block_of(type_)) for sizes in known])
+    return float((np.square(values) * noise[owners]).sum(dtype=np.float64))
 
 
 def _rounded(
