@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 from pathlib import Path
 
 from edgellm.errors import QuantCancelled, QuantError
@@ -16,9 +17,10 @@ from edgellm_quant.ggml import open_ggml
 from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.imatrix_file import ImportanceMatrix
 from edgellm_quant.logits import DEFAULT_CONTEXT, open_model
+from edgellm_quant.parts import model_digest
 from edgellm_quant.work import MakeMatrix
 
-SAVE_EVERY = 16  # windows: what a power cut costs at most
+SAVE_SECONDS = 20.0  # between two savings: what a power cut costs at most, with one window
 
 
 def make_imatrix(
@@ -57,14 +59,14 @@ def collect(
 ) -> Path:
     """Compute the matrix in this process and write it to `target`.
 
-    What a run has done is in `<target>.partial` every SAVE_EVERY windows, and when it is cancelled;
-    the next run of the same model, text and settings goes on from there.
+    What a run has done is in `<target>.partial` every SAVE_SECONDS, and when it is cancelled; the
+    next run of the same model, text and settings goes on from there.
 
     Args:
         dataset: what the text is called; goes into the file.
         most_windows: of the text; 0 = all.
-        has_output: whether `output.weight` gets a column too. llama-quantize has it in float
-            or Q6_K mostly, so llama-imatrix leaves it out as well.
+        has_output: whether `output.weight` counts, too. It is of little use, for file types give
+            it many bits anyway; llama-imatrix leaves it out unless told to.
         on_progress: is told windows, done and in all.
 
     Raises:
@@ -87,13 +89,14 @@ def collect(
         cuts = windows.cut(
             loaded.tokenize(text), context, start_token=loaded.start_token, most=most_windows
         )
+        is_due = _Due(SAVE_SECONDS)
         for at in range(begun.num_chunks, len(cuts)):
             on_progress(at, len(cuts))
-            if is_cancelled():
+            is_over = is_cancelled()
+            if is_over or is_due():
                 save(partial, at)
+            if is_over:
                 raise QuantCancelled("The calibration was cancelled.", "Run it again to go on.")
-            if at > begun.num_chunks and at % SAVE_EVERY == 0:
-                save(partial, at)
             for _ in loaded.stream(cuts[at]):
                 pass  # the collector has seen it
     if not collector.sums:
@@ -102,6 +105,20 @@ def collect(
     partial.unlink(missing_ok=True)
     on_progress(len(cuts), len(cuts))
     return target
+
+
+class _Due:
+    """Says so when some seconds have passed since it last did."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since = time.monotonic()
+
+    def __call__(self) -> bool:
+        is_due = time.monotonic() - self._since >= self._seconds
+        if is_due:
+            self._since = time.monotonic()
+        return is_due
 
 
 def _begun(partial: Path, key: str) -> ImportanceMatrix:
@@ -115,7 +132,5 @@ def _begun(partial: Path, key: str) -> ImportanceMatrix:
 
 
 def _key(model: Path, text: str, settings: str) -> str:
-    with model.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    digest.update(f"\n{settings}\n{text}".encode("utf-8", "replace"))
-    return digest.hexdigest()
+    words = f"{model_digest(model)}\n{settings}\n{text}"
+    return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()

@@ -23,6 +23,7 @@ from edgellm.tuning.measure import run, warm_up
 from edgellm.tuning.workload import Sample, Workload
 from edgellm.types import EngineOptions
 from edgellm_quant.hooks import IsCancelled, never
+from edgellm_quant.parts import model_bytes
 from edgellm_quant.spec import Cost
 
 PROMPT, ANSWER = 256, 64  # tokens of a round
@@ -73,7 +74,7 @@ def _cost(path: Path, loads: list[float], samples: list[Sample], workload: Workl
     if memory is None:
         raise QuantError("This system does not tell how much memory a process takes.")
     return Cost(
-        size_bytes=path.stat().st_size,
+        size_bytes=model_bytes(path),
         load_seconds=statistics.median(loads),
         resident_bytes=memory.now_bytes,
         prefill_tokens_per_second=workload.prompt

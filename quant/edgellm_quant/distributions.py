@@ -17,11 +17,14 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from edgellm.errors import QuantError
+
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Ids: TypeAlias = npt.NDArray[np.uint32]
 
 TAIL = 1e-5
+LEAST_LOG = -1000.0  # what a model takes for impossible (a logit of -inf), so that sums stay finite
 
 
 class Distributions(Struct, frozen=True):
@@ -75,12 +78,17 @@ class _Softmax:
         self.exponentials = logits - self.peaks[:, None]
         np.exp(self.exponentials, out=self.exponentials)
         self.totals = self.exponentials.sum(axis=1, dtype=np.float64)
+        if not np.isfinite(self.totals).all():
+            raise QuantError(
+                "The model computes logits that are not numbers.",
+                "Its file is broken, or it overflows: convert it to bf16 or f32 instead of f16.",
+            )
         self.log_totals = self.peaks + np.log(self.totals)
 
     def nll(self, logits: Floats, next_tokens: npt.NDArray[np.int64]) -> Doubles:
         """Minus the log-probability of the tokens that came."""
         chosen = logits[np.arange(len(next_tokens)), next_tokens]
-        return np.asarray(self.log_totals - chosen, np.float64)
+        return np.asarray(np.minimum(self.log_totals - chosen, -LEAST_LOG), np.float64)
 
 
 def keep(logits: Floats, next_tokens: npt.NDArray[np.int64]) -> Distributions:
@@ -157,12 +165,14 @@ class Comparer:
         count = int(reference.counts[row])
         is_whole = count == reference.num_vocab
         p_logs = reference.logprobs[self._logprob : self._logprob + count].astype(np.float64)
+        p_logs = np.maximum(p_logs, LEAST_LOG)
         self._logprob += count
         kept: Ids | slice = slice(None)
         if not is_whole:
             kept = reference.ids[self._id : self._id + count]
             self._id += count
-        divergence = np.exp(p_logs) @ (p_logs - logits[kept] + softmax.log_totals[at])
+        q_logs = np.maximum(logits[kept] - softmax.log_totals[at], LEAST_LOG)
+        divergence = np.exp(p_logs) @ (p_logs - q_logs)
         tail = float(reference.tails[row])
         if tail > 0:
             left = softmax.totals[at] - softmax.exponentials[at, kept].sum(dtype=np.float64)

@@ -16,7 +16,7 @@ from edgellm.errors import QuantCancelled, QuantError
 from edgellm_quant.distributions import Comparer, Comparison
 from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.logits import Model, open_model
-from edgellm_quant.reference import Reference, foretold
+from edgellm_quant.reference import Reference, foretold, perplexity
 from edgellm_quant.spec import Loss
 
 
@@ -63,8 +63,8 @@ def summarise(found: Sequence[Comparison]) -> Loss:
     change = np.exp(-nll) - np.exp(-reference_nll)
     return Loss(
         num_tokens=len(kld),
-        perplexity=math.exp(nll.mean()),
-        reference_perplexity=math.exp(reference_nll.mean()),
+        perplexity=perplexity(float(nll.mean())),
+        reference_perplexity=perplexity(float(reference_nll.mean())),
         kld_mean=float(kld.mean()),
         kld_p90=float(np.quantile(kld, 0.90)),
         kld_p99=float(np.quantile(kld, 0.99)),

@@ -14,7 +14,9 @@ from edgellm_quant.reference import Reference
 from edgellm_quant.spec import Cost, Evaluation, Golden, Limits, Loss
 from edgellm_quant.work import CostFound, LossFound, MeasureCost, MeasureLoss
 
-__all__ = ["Reference", "evaluate", "measure_cost", "measure_loss", "refusal"]
+__all__ = ["Reference", "evaluate", "make_reference", "measure_cost", "measure_loss", "refusal"]
+
+make_reference = Reference.make
 
 
 def evaluate(
@@ -41,7 +43,7 @@ def evaluate(
         model, reference, threads=threads, on_progress=on_progress, is_cancelled=is_cancelled
     )
     cost = measure_cost(model, threads=threads, is_cancelled=is_cancelled)
-    return Evaluation(loss, cost, _ask(model, golden, is_cancelled))
+    return Evaluation(loss, cost, _ask(model, golden, threads, is_cancelled))
 
 
 def measure_loss(
@@ -94,10 +96,12 @@ def refusal(evaluation: Evaluation, limits: Limits) -> str:
     return text[:1].upper() + text[1:] + "." if text else ""
 
 
-def _ask(model: Path, golden: Sequence[GoldenPrompt], is_cancelled: IsCancelled) -> Golden:
+def _ask(
+    model: Path, golden: Sequence[GoldenPrompt], threads: int, is_cancelled: IsCancelled
+) -> Golden:
     if not golden:
         return Golden(0, 0)
     from edgellm_quant.golden_run import ask
 
-    outcomes = ask(model, golden, is_cancelled=is_cancelled)
+    outcomes = ask(model, golden, threads=threads, is_cancelled=is_cancelled)
     return Golden(sum(not outcome.failure for outcome in outcomes), len(outcomes))

@@ -1,4 +1,4 @@
-"""Golden prompts: what a model is asked, and what its answer must hold. Pure.
+"""Golden prompts: what a model is asked, and what its answer must hold. Asks nobody.
 
 A file of them is YAML or JSON, a list under `prompts`:
 
@@ -25,6 +25,7 @@ import yaml
 from msgspec import Struct
 
 from edgellm.errors import QuantError
+from edgellm.store.gguf_header import read_header
 from edgellm.types import Message, Tool
 
 ASSETS = Path(__file__).parent / "_assets"
@@ -77,10 +78,18 @@ class Answer(NamedTuple):
     calls: Sequence[tuple[str, str]] = ()
 
 
-def builtin(model_name: str) -> tuple[GoldenPrompt, ...]:
-    """Ours: for pocket what it knows, for all others what small models can be asked."""
-    name = "golden-pocket.yaml" if model_name == "pocket" else "golden-general.yaml"
-    return load(ASSETS / name)
+def builtin_prompts(model: Path | None = None) -> tuple[GoldenPrompt, ...]:
+    """Ours: for the built-in model what it knows, for all others what small models can be asked.
+
+    Args:
+        model: the GGUF file that will be asked; it is known by its name in there.
+
+    Raises:
+        ModelFileError: it is no such file.
+    """
+    header = read_header(model) if model is not None else None
+    is_pocket = header is not None and header.metadata.get("general.name") == "pocket"
+    return load(ASSETS / ("golden-pocket.yaml" if is_pocket else "golden-general.yaml"))
 
 
 def load(path: Path) -> tuple[GoldenPrompt, ...]:

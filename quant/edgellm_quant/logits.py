@@ -26,7 +26,7 @@ Logits: TypeAlias = npt.NDArray[np.float32]
 Observer: TypeAlias = Callable[[int, bool], bool]
 
 DEFAULT_CONTEXT = 512
-_LOGITS_BYTES = 64 << 20  # of one step; llama.cpp holds them twice. A vocabulary may be 256,000
+_LOGITS_BYTES = 128 << 20  # of one step; llama.cpp holds them twice. Vocabularies reach 260,000
 _MOST_STEP, _LEAST_STEP = 512, 32  # tokens
 
 

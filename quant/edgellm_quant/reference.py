@@ -24,10 +24,12 @@ from edgellm.atomic import UNFINISHED, write_atomically
 from edgellm.errors import DiskFull, QuantCancelled, QuantError
 from edgellm.paths import find_paths
 from edgellm.store.disk import disk_errors
+from edgellm.store.lock import lock
 from edgellm_quant import child, windows
 from edgellm_quant.distributions import TAIL, Distributions, join, keep
 from edgellm_quant.hooks import IsCancelled, OnProgress, never, tell_nobody
 from edgellm_quant.logits import DEFAULT_CONTEXT, Model, open_model
+from edgellm_quant.parts import model_digest
 from edgellm_quant.work import MakeReference, Written
 
 VERSION = 1  # of what lies in the folder
@@ -95,23 +97,28 @@ class Reference(Struct, frozen=True):
         on_progress: OnProgress = tell_nobody,
         is_cancelled: IsCancelled = never,
     ) -> Reference:
-        """What `make` does, in this process. The model is not even loaded if all of it is there."""
+        """What `make` does, in this process. The model is not even loaded if all of it is there.
+
+        Another process that computes the same is waited for.
+        """
         own = folder / _key(path, text, context, most_windows)
-        found = _read_index(own)
-        if found is not None and all(_window_file(own, at).is_file() for at in _range(found)):
-            on_progress(len(found.windows), len(found.windows))
-            return cls(own, found)
         with disk_errors(own):
             own.mkdir(parents=True, exist_ok=True)
-            for leftover in own.glob(f"*{UNFINISHED}"):  # of a run that was killed while it wrote
-                leftover.unlink(missing_ok=True)
-        with open_model(path, context, threads) as model:
-            cuts = windows.cut(
-                model.tokenize(text), context, start_token=model.start_token, most=most_windows
-            )
-            reference = cls(own, Text(context, model.num_vocab, cuts))
-            reference._compute(model, on_progress, is_cancelled)
-        return reference
+        with lock(own / "lock", on_wait=lambda: _stop_if(is_cancelled)):
+            found = _read_finished(own)
+            if found is not None:
+                on_progress(len(found.windows), len(found.windows))
+                return cls(own, found)
+            with disk_errors(own):
+                for leftover in own.glob(f"*{UNFINISHED}"):  # of a run that was killed
+                    leftover.unlink(missing_ok=True)
+            with open_model(path, context, threads) as model:
+                cuts = windows.cut(
+                    model.tokenize(text), context, start_token=model.start_token, most=most_windows
+                )
+                reference = cls(own, Text(context, model.num_vocab, cuts))
+                reference._compute(model, on_progress, is_cancelled)
+            return reference
 
     @classmethod
     def open(cls, folder: Path) -> Reference:
@@ -120,8 +127,8 @@ class Reference(Struct, frozen=True):
         Raises:
             QuantError: there is none, or it is not finished.
         """
-        found = _read_index(folder)
-        if found is None or not all(_window_file(folder, at).is_file() for at in _range(found)):
+        found = _read_finished(folder)
+        if found is None:
             raise QuantError(
                 f"{folder} holds no finished reference run.", "Make it again: it goes on by itself."
             )
@@ -140,7 +147,8 @@ class Reference(Struct, frozen=True):
     def perplexity(self) -> float:
         """As llama-perplexity has it; not as its --kl-divergence has it of the base model, which
         takes no token for less likely than e^-16 of the likeliest."""
-        return math.exp(np.mean([self.window(at).nll.mean(dtype=np.float64) for at in self._all]))
+        means = [self.window(at).nll.mean(dtype=np.float64) for at in self._all]
+        return perplexity(float(np.mean(means)))
 
     def window(self, at: int) -> Distributions:
         """The distributions of the counted positions of a window.
@@ -172,8 +180,7 @@ class Reference(Struct, frozen=True):
             write_atomically(self.folder / _INDEX, msgspec.json.encode(self.text))
         for at in self._all:
             on_progress(at, len(self._all))
-            if is_cancelled():
-                raise QuantCancelled("The reference run was cancelled.", "Run it again to go on.")
+            _stop_if(is_cancelled)
             if not _window_file(self.folder, at).is_file():
                 self._save(at, _foretell(model, self.text.windows[at]))
         on_progress(len(self._all), len(self._all))
@@ -184,6 +191,11 @@ class Reference(Struct, frozen=True):
         with disk_errors(self.folder):
             check_room(shutil.disk_usage(self.folder).free, len(data), left, self.folder)
             write_atomically(_window_file(self.folder, at), data)
+
+
+def perplexity(mean_nll: float) -> float:
+    """Of a mean negative log-likelihood; a finite number even for a model that is broken."""
+    return math.exp(min(mean_nll, 700.0))
 
 
 def check_room(free_bytes: int, window_bytes: int, num_windows: int, folder: Path) -> None:
@@ -218,19 +230,24 @@ def _foretell(model: Model, window: list[int]) -> Distributions:
 
 
 def _key(path: Path, text: str, context: int, most_windows: int) -> str:
-    """What the run depends on. All of the model is read: two models of the same size, made of the
-    same one, may differ anywhere."""
-    with path.open("rb") as file:
-        model = hashlib.file_digest(file, "sha256").hexdigest()
-    settings = f"{VERSION} {model} {context} {most_windows} {TAIL}\n"
+    """What the run depends on."""
+    settings = f"{VERSION} {model_digest(path)} {context} {most_windows} {TAIL}\n"
     return hashlib.sha256(settings.encode() + text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def _read_index(folder: Path) -> Text | None:
+def _read_finished(folder: Path) -> Text | None:
+    """The index, where all that it names is there."""
     try:
-        return msgspec.json.decode((folder / _INDEX).read_bytes(), type=Text)
+        found = msgspec.json.decode((folder / _INDEX).read_bytes(), type=Text)
     except (OSError, msgspec.DecodeError):
         return None
+    is_finished = all(_window_file(folder, at).is_file() for at in _range(found))
+    return found if is_finished else None
+
+
+def _stop_if(is_cancelled: IsCancelled) -> None:
+    if is_cancelled():
+        raise QuantCancelled("The reference run was cancelled.", "Run it again to go on.")
 
 
 def _window_file(folder: Path, at: int) -> Path:

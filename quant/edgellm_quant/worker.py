@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, assert_never
 
 from edgellm.errors import EdgellmError
+from edgellm_quant.hooks import IsCancelled, OnProgress
 from edgellm_quant.work import (
     CostFound,
     LossFound,
@@ -52,65 +53,79 @@ def _watch(is_unwanted: threading.Event) -> None:
 
 
 def _do(work: Work, answers: BinaryIO, is_unwanted: threading.Event) -> Result:
-    """Each module is imported where it is needed: a child that measures memory loads no more."""
-
     def tell(done: int, total: int) -> None:
         answers.write(encode(Progress(done, total)))
         answers.flush()
 
     match work:
         case MakeReference():
-            from edgellm_quant.reference import Reference
-
-            made = Reference.compute(
-                Path(work.path),
-                work.text,
-                Path(work.folder),
-                context=work.context,
-                most_windows=work.most_windows,
-                threads=work.threads,
-                on_progress=tell,
-                is_cancelled=is_unwanted.is_set,
-            )
-            return Written(str(made.folder))
+            return _make_reference(work, tell, is_unwanted.is_set)
         case MeasureLoss():
-            from edgellm_quant import divergence
-            from edgellm_quant.reference import Reference
-
-            loss = divergence.measure(
-                Path(work.path),
-                Reference.open(Path(work.reference)),
-                threads=work.threads,
-                most_windows=work.most_windows,
-                on_progress=tell,
-                is_cancelled=is_unwanted.is_set,
-            )
-            return LossFound(loss)
+            return _measure_loss(work, tell, is_unwanted.is_set)
         case MakeMatrix():
-            from edgellm_quant import calibrate
-
-            target = calibrate.collect(
-                Path(work.path),
-                Path(work.target),
-                work.text,
-                dataset=work.dataset,
-                context=work.context,
-                most_windows=work.most_windows,
-                has_output=work.has_output,
-                threads=work.threads,
-                on_progress=tell,
-                is_cancelled=is_unwanted.is_set,
-            )
-            return Written(str(target))
+            return _make_matrix(work, tell, is_unwanted.is_set)
         case MeasureCost():
-            from edgellm_quant import cost
-
-            measured = cost.measure(
-                Path(work.path), threads=work.threads, is_cancelled=is_unwanted.is_set
-            )
-            return CostFound(measured)
+            return _measure_cost(work, is_unwanted.is_set)
         case _:
             assert_never(work)
+
+
+# Each imports what it needs: a child that measures memory loads nothing else.
+
+
+def _make_reference(work: MakeReference, tell: OnProgress, is_cancelled: IsCancelled) -> Written:
+    from edgellm_quant.reference import Reference
+
+    made = Reference.compute(
+        Path(work.path),
+        work.text,
+        Path(work.folder),
+        context=work.context,
+        most_windows=work.most_windows,
+        threads=work.threads,
+        on_progress=tell,
+        is_cancelled=is_cancelled,
+    )
+    return Written(str(made.folder))
+
+
+def _measure_loss(work: MeasureLoss, tell: OnProgress, is_cancelled: IsCancelled) -> LossFound:
+    from edgellm_quant import divergence
+    from edgellm_quant.reference import Reference
+
+    loss = divergence.measure(
+        Path(work.path),
+        Reference.open(Path(work.reference)),
+        threads=work.threads,
+        most_windows=work.most_windows,
+        on_progress=tell,
+        is_cancelled=is_cancelled,
+    )
+    return LossFound(loss)
+
+
+def _make_matrix(work: MakeMatrix, tell: OnProgress, is_cancelled: IsCancelled) -> Written:
+    from edgellm_quant import calibrate
+
+    target = calibrate.collect(
+        Path(work.path),
+        Path(work.target),
+        work.text,
+        dataset=work.dataset,
+        context=work.context,
+        most_windows=work.most_windows,
+        has_output=work.has_output,
+        threads=work.threads,
+        on_progress=tell,
+        is_cancelled=is_cancelled,
+    )
+    return Written(str(target))
+
+
+def _measure_cost(work: MeasureCost, is_cancelled: IsCancelled) -> CostFound:
+    from edgellm_quant import cost
+
+    return CostFound(cost.measure(Path(work.path), threads=work.threads, is_cancelled=is_cancelled))
 
 
 if __name__ == "__main__":

@@ -92,9 +92,7 @@ def test_output_is_counted_only_when_asked_for(tmp_path: Path) -> None:
     assert imatrix_file.read(tmp_path / "with.gguf").sums.keys() - without == {"output.weight"}
 
 
-def test_a_cancelled_run_goes_on_where_it_stopped(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancelled_run_goes_on_where_it_stopped(tiny_model: Path, tmp_path: Path) -> None:
     target, whole = tmp_path / "i.gguf", tmp_path / "whole.gguf"
     calibrate.collect(tiny_model, whole, TEXT, context=64)
     told: list[int] = []
@@ -119,6 +117,21 @@ def test_a_cancelled_run_goes_on_where_it_stopped(
     assert made.num_chunks == wanted.num_chunks == 12
     for name, sums in wanted.sums.items():
         np.testing.assert_allclose(made.sums[name].squares, sums.squares, rtol=1e-5)
+
+
+def test_it_saves_what_it_has_now_and_then(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrate, "SAVE_SECONDS", 0.0)
+    partial, saved = tmp_path / "i.gguf.partial", list[int]()
+
+    def look(done: int, total: int) -> None:
+        if partial.exists():
+            saved.append(imatrix_file.read(partial).num_chunks)
+
+    calibrate.collect(tiny_model, tmp_path / "i.gguf", TEXT, context=64, on_progress=look)
+    assert saved == list(range(11))
+    assert not partial.exists()
 
 
 def test_what_another_run_left_is_not_taken_over(tiny_model: Path, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pytest
 from edgellm_quant.distributions import TAIL, Comparer, Distributions, join, keep
 
+from edgellm.errors import QuantError
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -91,3 +93,21 @@ def test_they_survive_a_file() -> None:
         np.testing.assert_array_equal(getattr(again, name), getattr(kept, name))
     with pytest.raises(zipfile.BadZipFile):
         Distributions.from_bytes(kept.to_bytes()[:-100])
+
+
+def test_what_one_of_them_takes_for_impossible_keeps_the_figures_finite() -> None:
+    reference, other = logits(0, 0.1, 2, 50), logits(1, 0.1, 2, 50)
+    reference[0, 7] = other[1, 9] = -np.inf  # a token that is never used
+    found = Comparer(keep(reference, np.array([7, 9]))).compare(other, np.array([7, 9]))
+    assert np.isfinite(found.kld).all()
+    assert found.kld[1] > 10  # 1000 nats of a fiftieth
+    assert found.nll[1] == 1000
+    assert found.reference_nll[0] == 1000
+
+
+def test_a_model_that_computes_no_numbers_is_told() -> None:
+    broken, came = np.full((2, 50), np.nan, np.float32), np.zeros(2, np.int64)
+    with pytest.raises(QuantError, match="not numbers"):
+        keep(broken, came)
+    with pytest.raises(QuantError, match="not numbers"):
+        Comparer(keep(logits(0, 1, 2, 50), came)).compare(broken, came)

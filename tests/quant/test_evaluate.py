@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from edgellm_quant import golden
-from edgellm_quant.evaluate import Reference, evaluate, measure_cost, refusal
+from edgellm_quant.evaluate import evaluate, make_reference, measure_cost, refusal
 from edgellm_quant.spec import Cost, Evaluation, Golden, Limits, Loss
 from edgellm_quant.texts import evaluation_text
 
@@ -19,9 +19,9 @@ FOUND = Evaluation(LOSS, COST, Golden(7, 10))
 
 
 def test_all_of_a_real_file(pocket: Path, tmp_path: Path) -> None:
-    reference = Reference.make(pocket, evaluation_text(), tmp_path, most_windows=2)
+    reference = make_reference(pocket, evaluation_text(), tmp_path, most_windows=2)
     model = quantise(pocket, tmp_path / "q4.gguf", Q4_K_M)
-    prompts = golden.builtin("pocket")[:3]
+    prompts = golden.builtin_prompts(model)[:3]
     found = evaluate(model, reference, golden=prompts)
     assert found.loss.num_tokens == 510
     assert 0.01 < found.loss.kld_mean < 1

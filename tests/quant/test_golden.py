@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from edgellm_quant.golden import Answer, Expected, ExpectedCall, builtin, failure, load
+from edgellm_quant.golden import Answer, Expected, ExpectedCall, builtin_prompts, failure, load
 
 from edgellm.errors import QuantError
 
@@ -61,11 +61,11 @@ def test_calls(calls: list[tuple[str, str]], reason: str) -> None:
     assert found == reason if not reason else reason in found
 
 
-@pytest.mark.parametrize("name", ["pocket", "any-other"])
-def test_ours_are_in_order(name: str) -> None:
-    prompts = builtin(name)
-    assert len(prompts) >= 15
-    assert len({prompt.name for prompt in prompts}) == len(prompts)
+def test_ours_are_in_order(pocket: Path, tiny_model: Path) -> None:
+    for prompts in (builtin_prompts(), builtin_prompts(pocket)):
+        assert len(prompts) >= 15
+        assert len({prompt.name for prompt in prompts}) == len(prompts)
+    assert builtin_prompts(pocket) != builtin_prompts() == builtin_prompts(tiny_model)
 
 
 def test_json_is_read_too(tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from edgellm_quant.golden import Expected, GoldenPrompt, builtin
+from edgellm_quant.golden import Expected, GoldenPrompt, builtin_prompts
 from edgellm_quant.golden_run import ask
 
 from edgellm.errors import EngineLoadError, QuantCancelled
 
 
 def test_the_built_in_model_knows_its_own(pocket: Path) -> None:
-    outcomes = ask(pocket, builtin("pocket"))
+    outcomes = ask(pocket, builtin_prompts(pocket))
     assert [(each.name, each.failure) for each in outcomes if each.failure] == []
     calls = {each.name: each.answer.calls for each in outcomes}
     assert calls["weather"] == (("get_weather", '{"city": "Oslo"}'),)
@@ -40,11 +40,11 @@ def test_answers_end_where_they_are_told_to(pocket: Path) -> None:
 
 def test_it_stops_when_it_is_told_to(pocket: Path) -> None:
     with pytest.raises(QuantCancelled):
-        ask(pocket, builtin("pocket") * 50, is_cancelled=lambda: True)
+        ask(pocket, builtin_prompts(pocket) * 50, is_cancelled=lambda: True)
     assert psutil.Process().children() == []
 
 
-def test_a_file_that_does_not_load_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_does_not_load_is_an_error(tmp_path: Path, pocket: Path) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUF")
     with pytest.raises(EngineLoadError):
-        ask(tmp_path / "bad.gguf", builtin("pocket"))
+        ask(tmp_path / "bad.gguf", builtin_prompts(pocket))

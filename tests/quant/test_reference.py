@@ -11,6 +11,7 @@ from edgellm_quant.reference import Reference, check_room
 from edgellm_quant.texts import evaluation_text
 
 from edgellm.errors import DiskFull, EngineLoadError, QuantCancelled, QuantError
+from edgellm.store.lock import lock
 
 TEXT = "It was a bright cold day in April, and nobody had wound the clocks. " * 12
 
@@ -98,6 +99,17 @@ def test_what_a_killed_run_left_half_written_is_removed(tiny_model: Path, tmp_pa
     half.write_bytes(b"half")
     Reference.compute(tiny_model, TEXT, tmp_path, context=64)
     assert not half.exists()
+
+
+def test_another_process_that_computes_the_same_is_waited_for(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = Reference.compute(tiny_model, TEXT, tmp_path, context=64).folder
+    for file in folder.glob("window-*.npz"):
+        file.unlink()
+    with lock(folder / "lock"), pytest.raises(QuantCancelled):
+        Reference.make(tiny_model, TEXT, tmp_path, context=64, is_cancelled=lambda: True)
+    assert list(folder.glob("window-*.npz")) == []
 
 
 def test_a_disk_that_will_not_do_is_told_in_time(tmp_path: Path) -> None:
