@@ -31,6 +31,7 @@ from edgellm.jobs.request import JobRequest
 from edgellm.jobs.status import JobStatus, status_of
 from edgellm.store.lock import lock
 
+_GLANCES = 2  # who asks whether a job is alive has its lock for a moment
 _ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
@@ -77,8 +78,8 @@ class Job:
 
     def is_alive(self) -> bool:
         """Whether a process works on it."""
-        with lock(self.folder / "lock") as is_mine:
-            return not is_mine
+        with lock(self.folder / "lock", is_shared=True) as is_free:
+            return not is_free
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -87,11 +88,17 @@ class Job:
         Raises:
             JobRunning: another one is.
         """
-        with lock(self.folder / "lock") as is_mine:
-            if not is_mine:
+        num_tries = 0
+
+        def on_wait() -> None:
+            nonlocal num_tries
+            num_tries += 1
+            if num_tries > _GLANCES:
                 raise JobRunning(
                     f"The job {self.id} is being worked on.", f"See: edgellm quant show {self.id}"
                 )
+
+        with lock(self.folder / "lock", on_wait=on_wait):
             yield
 
     def want(self) -> None:

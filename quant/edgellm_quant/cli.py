@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,7 @@ from edgellm.jobs.request import JobRequest
 from edgellm.jobs.status import num_fruitless_runs, to_json
 from edgellm.jobs.store import Job, JobStore
 
+_START_SECONDS = 20.0
 MOST_FRUITLESS_RUNS = 3  # then an interrupted job waits for somebody to look at it
 
 app = typer.Typer(
@@ -43,12 +45,12 @@ def run(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help="A GGUF file, a folder of safetensors, or OWNER/REPO."
+            metavar="SOURCE", help="A GGUF file, a folder of safetensors, or hf:OWNER/REPO."
         ),
     ],
     to: Annotated[
         list[str] | None,
-        typer.Option("--to", metavar="TYPES", help="File types, e.g. Q4_K_M,Q5_K_M,Q8_0."),
+        typer.Option("--to", metavar="TYPES", help="E.g. Q4_K_M,Q5_K_M,Q8_0 or onnx-int4."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.")] = Path(),
     calibrate: Annotated[
@@ -56,6 +58,9 @@ def run(
     ] = "",
     evaluate: Annotated[
         str, typer.Option(metavar="TEXT", help="Measure the loss: a text file, builtin, or no.")
+    ] = "builtin",
+    golden: Annotated[
+        str, typer.Option(metavar="FILE", help="Prompts to be answered: a file, builtin, or no.")
     ] = "builtin",
     max_kld: Annotated[
         float | None, typer.Option(help="Refuse what has a larger mean KL divergence.")
@@ -94,6 +99,9 @@ def run(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace files of the same names.")
     ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Make what is released a model of this device.")
+    ] = False,
     threads: Annotated[int, typer.Option(min=0, help="0 = one for each CPU.")] = 0,
     detach: Annotated[
         bool, typer.Option("--detach", help="Do not wait: print the job's name.")
@@ -107,6 +115,7 @@ def run(
         out=str(out),
         calibrate=calibrate,
         evaluate=evaluate,
+        golden=golden,
         max_kld=max_kld,
         min_top1=min_top1,
         min_golden=min_golden,
@@ -121,6 +130,7 @@ def run(
         keep_split=keep_split,
         requantise=requantise,
         replace=replace,
+        adopt=adopt,
         threads=threads,
     )
     store = _store()
@@ -251,27 +261,37 @@ def add_job(store: JobStore, request: JobRequest, folder: Path) -> Job:
     Raises:
         QuantError, ModelFileError: it cannot be done as it is.
     """
-    from edgellm_quant.recipes import recipes_of
     from edgellm_quant.request import absolute
     from edgellm_quant.source import source_state
 
     request = absolute(request, folder)
     # One spelling, so that the same types are the same job.
-    request = msgspec.structs.replace(request, to=tuple(r.type for r in recipes_of(request)))
+    request = msgspec.structs.replace(request, to=_spelled(request))
     return store.add(request, source_state(request.source))
 
 
+def _spelled(request: JobRequest) -> tuple[str, ...]:
+    """The targets as we call them. Raises QuantError."""
+    from edgellm_quant.recipes import others_of, recipes_of
+
+    return (*(recipe.type for recipe in recipes_of(request)), *others_of(request))
+
+
 def start(job: Job) -> None:
-    """Have a process of its own session do the job: it outlives whoever asked for it."""
-    say(f"starting {job.id}")
+    """Have a process of its own session do the job: it outlives whoever asked for it. Returns when
+    it holds the job, so that nobody takes the job for a dead one."""
     with job.log_path.open("ab") as log:
-        subprocess.Popen(  # noqa: S603  (our own interpreter)
+        child = subprocess.Popen(  # noqa: S603  (our own interpreter)
             (sys.executable, "-m", "edgellm_quant", "work", job.id),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+    deadline = time.monotonic() + _START_SECONDS
+    while child.poll() is None and not job.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.returncode = 0  # it is nobody's child once we end; without a word of Popen's on that
 
 
 def _work(store: JobStore, job: Job, output: Format) -> None:

@@ -7,6 +7,7 @@ nothing. Writes no file.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ from edgellm.store.gguf_header import GGUFHeader, read_header
 from edgellm.store.gguf_types import BY_NAME
 from edgellm_quant.llama_log import Failure, FellBack, NeedsMatrix, Saying, TensorBegun
 from edgellm_quant.quantise_child import Order
-from edgellm_quant.quantiser import follow
+from edgellm_quant.quantiser import Quantiser
 from edgellm_quant.spec import Recipe
 
 _ALIGNMENT = 32
@@ -74,8 +75,12 @@ def forecast(
     *,
     imatrix: Path | None = None,
     is_cancelled: Callable[[], bool] = lambda: False,
+    quantiser: Quantiser | None = None,
 ) -> Forecast:
     """Ask llama.cpp.
+
+    Args:
+        quantiser: to ask; None = one that is started for this.
 
     Raises:
         ModelFileError: the source is no GGUF model.
@@ -85,7 +90,8 @@ def forecast(
     check_recipe(recipe, header)
     heard: list[Saying] = []
     order = Order(str(source), "", recipe, str(imatrix or ""), is_dry=True)
-    status = follow(order, heard.append, is_cancelled)
+    with Quantiser() if quantiser is None else contextlib.nullcontext(quantiser) as child:
+        status = child.follow(order, heard.append, is_cancelled)
     if status != 0:
         raise cannot(recipe, source, heard)
     return Forecast(

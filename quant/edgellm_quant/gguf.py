@@ -22,7 +22,7 @@ from edgellm.store.gguf_header import GGUFHeader, num_parts, part_names, read_he
 from edgellm_quant.forecast import Forecast, cannot, forecast
 from edgellm_quant.llama_log import NoWeights, Saying, TensorBegun
 from edgellm_quant.quantise_child import Order
-from edgellm_quant.quantiser import follow
+from edgellm_quant.quantiser import Quantiser
 from edgellm_quant.spec import Recipe
 
 PARTIAL = ".partial"
@@ -58,25 +58,31 @@ def quantise(
     if target.resolve() in [each.resolve() for each in sources]:
         raise QuantError("The target is the source itself.", "Choose another folder with --out.")
     before = identity(sources)
-    expected = forecast(source, recipe, imatrix=imatrix, is_cancelled=is_cancelled)
-    check(expected, recipe, source, has_imatrix=imatrix is not None)
-    check_disk(target.parent, expected.size_bytes)
-    for note in notes(expected):
-        on_note(note)
-    paths = target_paths(target, len(sources) if recipe.keep_split else 1)
-    with _unfinished(paths) as partials:
-        order = Order(
-            str(source),
-            _order_target(partials[0], recipe),
-            recipe,
-            str(imatrix or ""),
-            threads or len(os.sched_getaffinity(0)),
+    with Quantiser() as quantiser:
+        expected = forecast(
+            source, recipe, imatrix=imatrix, is_cancelled=is_cancelled, quantiser=quantiser
         )
-        _run(order, expected, paths[0], on_progress, is_cancelled, on_note)
-        _check_whole(partials, expected)
-        if identity(sources) != before:
-            raise QuantError(f"{source} changed while it was quantised.", "Run it again.")
-        _release(partials, paths)
+        check(expected, recipe, source, has_imatrix=imatrix is not None)
+        check_disk(target.parent, expected.size_bytes)
+        for note in notes(expected):
+            on_note(note)
+        paths = target_paths(target, len(sources) if recipe.keep_split else 1)
+        with _unfinished(paths) as partials:
+            order = Order(
+                str(source),
+                _order_target(partials[0], recipe),
+                recipe,
+                str(imatrix or ""),
+                threads or len(os.sched_getaffinity(0)),
+            )
+            try:
+                _run(quantiser, order, expected, paths[0], on_progress, is_cancelled, on_note)
+            finally:
+                quantiser.close()  # before what it writes to is taken away
+            _check_whole(partials, expected)
+            if identity(sources) != before:
+                raise QuantError(f"{source} changed while it was quantised.", "Run it again.")
+            _release(partials, paths)
     return paths[0]
 
 
@@ -160,6 +166,7 @@ def _order_target(first: Path, recipe: Recipe) -> str:
 
 
 def _run(
+    quantiser: Quantiser,
     order: Order,
     expected: Forecast,
     target: Path,
@@ -175,7 +182,7 @@ def _run(
         if isinstance(saying, TensorBegun):
             on_progress(sum(sizes[: saying.number - 1]), sum(sizes))
 
-    if follow(order, on_saying, is_cancelled) != 0:
+    if quantiser.follow(order, on_saying, is_cancelled) != 0:
         raise _failure(order, expected, target, heard)
     on_progress(sum(sizes), sum(sizes))
     missing = [each.name for each in heard if isinstance(each, NoWeights)]

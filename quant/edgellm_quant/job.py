@@ -31,15 +31,17 @@ from edgellm.jobs.events import (
     Waiting,
 )
 from edgellm.jobs.journal import Journal, read_entries
+from edgellm.jobs.request import NO
 from edgellm.jobs.status import results_of
 from edgellm.jobs.store import Job, JobStore
 from edgellm.store.lock import lock
 from edgellm_quant.device import Device, threads_for, wait_for_memory
-from edgellm_quant.recipes import recipes_of
+from edgellm_quant.others import make_others
+from edgellm_quant.recipes import others_of, recipes_of
+from edgellm_quant.results import Results
 from edgellm_quant.source import prepare
 from edgellm_quant.spec import Made
-from edgellm_quant.steps import steps_of
-from edgellm_quant.targets import Targets
+from edgellm_quant.steps import MIX, steps_of
 from edgellm_quant.tools import Ears, Tools
 
 _SHARE, _SECONDS = 0.01, 0.25  # between two entries of progress
@@ -158,21 +160,32 @@ def out_folder(job: Job) -> Path:
 def _do(steps: Steps, tools: Tools) -> tuple[Made, ...]:
     """All steps."""
     job, request = steps.job, steps.request
-    recipes = recipes_of(request)
-    steps.tell(Begun(steps_of(request, (recipe.type for recipe in recipes))))
+    recipes, others = recipes_of(request), others_of(request)
+    steps.tell(Begun(steps_of(request, (recipe.type for recipe in recipes), others)))
+    _check_others(tools, others)
     work, out = work_folder(job), out_folder(job)
     work.mkdir(parents=True, exist_ok=True)
     prepared = prepare(steps, tools, work)
-    targets = Targets(steps, tools, prepared, work, out)
+    results = Results(steps, tools, prepared, work, out)
     recipes = tuple(replace(recipe, pruned_blocks=prepared.pruned_blocks) for recipe in recipes)
-    targets.check_free(recipes)
-    made = [targets.make(recipe.type, recipe) for recipe in recipes]
-    if prepared.mix is not None:
-        made.append(targets.make("mix", prepared.mix))
-    steps.run("report", lambda _ears: tools.write_report(out, prepared.name, made))
+    wanted = [(recipe.type, recipe) for recipe in recipes]
+    wanted += [(MIX, prepared.mix)] if prepared.mix is not None else []
+    results.check_free(wanted)
+    made = [results.make(key, recipe) for key, recipe in wanted]
+    made += make_others(steps, tools, prepared, others, work, out)
+    if request.evaluate != NO:
+        steps.run("report", lambda _ears: tools.write_report(out, prepared.name, made, request))
     # Only now: until the journal says that all is done, a next run would look here.
     shutil.rmtree(work, ignore_errors=True)
     return tuple(made)
+
+
+def _check_others(tools: Tools, names: tuple[str, ...]) -> None:
+    """Raises QuantError for a target that nobody knows."""
+    known = tools.other_targets() if names else {}
+    for name in names:
+        if name not in known:
+            raise QuantError(f"There is no target '{name}'.", f"There are: {', '.join(known)}.")
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""The process that quantises: one file, then it ends. Its parent is `gguf.py`.
+"""The process that quantises. Its parent's side is `quantiser.py`.
 
-    stdin   one Order; its end means that the parent is gone, or has given up: this process ends
-    stdout  a Saying per line (`llama_log.py`), then one Outcome
+    stdin   an Order per line; its end means that the parent is gone, or has done: so does this
+    stdout  a Saying per line (`llama_log.py`), and an Outcome at the end of each order
     stderr  all that llama.cpp says
 
 It writes the file that it is told to write and nothing else, so it may be killed at any moment.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import queue
 import sys
 import threading
 from typing import Any, BinaryIO, TypeAlias
@@ -61,28 +62,30 @@ class Refusal(Struct, frozen=True, tag="refusal"):
 Told: TypeAlias = TensorBegun | FellBack | NeedsMatrix | NoWeights | Failure | Outcome | Refusal
 
 
-def main() -> int:
-    """Follow the order on stdin."""
+def main() -> None:
+    """Follow the orders on stdin, one by one. Ends the process."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # native code prints to it
     os.nice(_NICE)
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    orders = queue.SimpleQueue[Order]()
+    threading.Thread(target=_read_orders, args=(orders,), daemon=True).start()
     from edgellm.errors import QuantError
 
-    try:
-        status = _quantise(order, answers)
-    except QuantError as error:
-        _tell(answers, Refusal(error.message, error.hint))
-        return 2
-    _tell(answers, Outcome(status))
-    return status
+    while True:
+        order = orders.get()
+        try:
+            _tell(answers, Outcome(_quantise(order, answers)))
+        except QuantError as error:
+            _tell(answers, Refusal(error.message, error.hint))
 
 
-def _end_with_parent() -> None:
-    """Nobody waits for the result any more. llama.cpp cannot be asked to stop."""
-    sys.stdin.buffer.read()
-    os._exit(3)
+def _read_orders(orders: queue.SimpleQueue[Order]) -> None:
+    """Until nobody waits for results any more; llama.cpp cannot be asked to stop, nor is there
+    anything to tear down."""
+    for line in sys.stdin.buffer:
+        orders.put(msgspec.json.decode(line, type=Order))
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _tell(answers: BinaryIO, told: Told) -> None:
@@ -206,6 +209,4 @@ def _notes(library: Any, entries: dict[str, str | int]) -> Any:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)  # no interpreter teardown under native threads
+    main()

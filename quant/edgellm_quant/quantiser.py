@@ -15,7 +15,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 import msgspec
 
@@ -30,40 +31,60 @@ _LAST_LINES = 6
 _ENVIRONMENT = {"GGML_NO_BACKTRACE": "1"}
 
 
-def follow(
-    order: Order,
-    on_saying: Callable[[Saying], None],
-    is_cancelled: Callable[[], bool],
-    command: Sequence[str] = COMMAND,
-) -> int:
-    """Have a child follow the order; its status, 0 where all went well.
+class Quantiser:
+    """A child that follows orders, one after the other: to start it takes longer than a dry run.
+    Use `with`."""
 
-    Raises:
-        QuantCancelled: `is_cancelled` said so; the child has ended.
-        QuantError: the child refused, or died.
-    """
-    child = subprocess.Popen(  # noqa: S603  (our own interpreter)
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_ENVIRONMENT | os.environ,
-        process_group=0,
-    )
-    assert child.stdout is not None
-    assert child.stderr is not None
-    talk = collections.deque[bytes](maxlen=_LAST_LINES)
-    drain = threading.Thread(target=lambda err: talk.extend(err), args=(child.stderr,), daemon=True)
-    drain.start()
-    try:
-        _send(child, order)
-        status = _listen(child.stdout, on_saying, is_cancelled)
+    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+        self._child = subprocess.Popen(  # noqa: S603  (our own interpreter)
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_ENVIRONMENT | os.environ,
+            process_group=0,
+        )
+        assert self._child.stderr is not None
+        self._talk = collections.deque[bytes](maxlen=_LAST_LINES)
+        self._drain = threading.Thread(
+            target=self._talk.extend, args=(self._child.stderr,), daemon=True
+        )
+        self._drain.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        _end(self._child, self._drain)
+
+    def follow(
+        self,
+        order: Order,
+        on_saying: Callable[[Saying], None],
+        is_cancelled: Callable[[], bool],
+    ) -> int:
+        """llama.cpp's status, 0 where all went well.
+
+        Raises:
+            QuantCancelled: `is_cancelled` said so; the child is of no use any more.
+            QuantError: the child refused, or died.
+        """
+        assert self._child.stdout is not None
+        _send(self._child, order)
+        status = _listen(self._child.stdout, on_saying, is_cancelled)
         if status is None:
-            drain.join(5)
-            raise _death(child.wait(), talk)
+            self._drain.join(5)
+            raise _death(self._child.wait(), self._talk)
         return status
-    finally:
-        _end(child, drain)
 
 
 def _send(child: subprocess.Popen[bytes], order: Order) -> None:
@@ -125,7 +146,6 @@ def _end(child: subprocess.Popen[bytes], drain: threading.Thread) -> None:
     child.kill()
     child.wait()
     drain.join(5)
-    for pipe in (child.stdin, child.stdout, child.stderr):
-        assert pipe is not None
+    for pipe in filter(None, (child.stdin, child.stdout, child.stderr)):
         with contextlib.suppress(BrokenPipeError):
             pipe.close()

@@ -13,6 +13,8 @@ from edgellm.store.gguf_names import quant_of, split_of
 from edgellm_quant.file_types import file_type, tensor_type
 from edgellm_quant.spec import Limits, Override, Recipe
 
+_OTHERS = ("onnx", "mlc", "hailo")
+
 
 def recipes_of(request: JobRequest) -> tuple[Recipe, ...]:
     """One for each type that was asked for; a mix comes later, when it was found.
@@ -33,8 +35,18 @@ def recipes_of(request: JobRequest) -> tuple[Recipe, ...]:
             is_pure=request.pure,
             keep_split=request.keep_split,
         )
-        for name in unique(file_type(word) for word in request.to)
+        for name in unique(file_type(word) for word in request.to if not is_other(word))
     )
+
+
+def others_of(request: JobRequest) -> tuple[str, ...]:
+    """What is wanted beside GGUF files."""
+    return unique(word.strip().lower() for word in request.to if is_other(word))
+
+
+def is_other(word: str) -> bool:
+    """Whether a word of `to` is meant for another runtime than llama.cpp: `onnx-int4`."""
+    return word.strip().lower().startswith(_OTHERS)
 
 
 def check_request(request: JobRequest) -> None:
@@ -49,6 +61,8 @@ def check_request(request: JobRequest) -> None:
         raise QuantError("--keep-output and --output-type contradict each other.")
     if limits_of(request) != Limits() and request.evaluate == NO:
         raise QuantError("Limits need an evaluation.", "Leave --evaluate no out, or the limits.")
+    if request.min_golden is not None and request.golden == NO:
+        raise QuantError("--min-golden needs prompts.", "Leave --golden no out.")
     if wants_mix(request) and request.evaluate == NO:
         raise QuantError(
             "A mix for a budget is chosen by what each type costs.", "Leave --evaluate no out."

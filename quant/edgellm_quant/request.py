@@ -27,6 +27,7 @@ def absolute(request: JobRequest, folder: Path) -> JobRequest:
         out=made(request.out, ""),
         calibrate=made(request.calibrate, "", BUILTIN),
         evaluate=made(request.evaluate, NO, BUILTIN),
+        golden=made(request.golden, NO, BUILTIN),
     )
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from edgellm.errors import QuantError
-from edgellm.jobs.request import NO
+from edgellm.jobs.request import BUILTIN, NO
 from edgellm.store.gguf_header import num_parts, part_names, read_header
 from edgellm.units import parse_size
 from edgellm_quant.device import QUANTISE_BYTES, RUNTIME_BYTES
@@ -18,7 +18,7 @@ from edgellm_quant.digest import Sealed, is_intact, seal
 from edgellm_quant.recipes import model_stem, wants_mix
 from edgellm_quant.spec import Recipe
 from edgellm_quant.steps import MIX
-from edgellm_quant.tools import Ears, Tools
+from edgellm_quant.tools import Ears, Opened, Tools
 
 if TYPE_CHECKING:
     from edgellm_quant.job import Steps
@@ -27,30 +27,31 @@ _DEVICE_SHARE = 0.6  # of the memory that can be used here; the rest is for cont
 
 
 class Prepared(Struct, frozen=True):
-    """`path`: the unquantised GGUF file. `reference`: what `evaluate` compares with."""
+    """`path`: the unquantised GGUF file. `reference`: what `evaluate` compares with. `checkpoint`:
+    the folder of safetensors, where the source is one."""
 
     path: Path
     name: str
-    size_bytes: int
     imatrix: Path | None
     reference: Any
     pruned_blocks: tuple[int, ...]
     mix: Recipe | None
+    checkpoint: Path | None
 
 
 def prepare(steps: Steps, tools: Tools, work: Path) -> Prepared:
     """The first steps of a job."""
     request = steps.request
-    path = _source(steps, tools, work)
+    opened, path = _source(steps, tools, work)
     size = _size_bytes(path)
-    name = model_stem(path)
+    # A user's file keeps the name that it has; all else is called as its publisher calls it.
+    name = model_stem(path) if Path(request.source).is_file() else opened.name
     imatrix = _imatrix(steps, tools, work, path, size) if request.calibrate else None
-    blocks = _pruned(steps, tools, path, size) if request.prune_blocks else ()
+    blocks = _pruned(steps, tools, work, path, size) if request.prune_blocks else ()
     reference = _reference(steps, tools, work, path, size) if request.evaluate != NO else None
-    mix = None
-    if wants_mix(request):
-        mix = replace(_mix(steps, tools, path, reference, imatrix, size), pruned_blocks=blocks)
-    return Prepared(path, name, size, imatrix, reference, blocks, mix)
+    mix = _mix(steps, tools, work, path, imatrix, blocks, size) if wants_mix(request) else None
+    checkpoint = opened.path if opened.kind == "safetensors" else None
+    return Prepared(path, name, imatrix, reference, blocks, mix, checkpoint)
 
 
 def source_state(source: str) -> str:
@@ -63,7 +64,8 @@ def source_state(source: str) -> str:
     path = Path(source)
     if not path.exists():
         if source.startswith(("/", ".", "~")) or source.endswith(".gguf"):
-            raise QuantError(f"There is no {source}.", "Name a GGUF file, a folder, or org/name.")
+            hint = "Name a GGUF file, a folder with safetensors, or hf:OWNER/REPO."
+            raise QuantError(f"There is no {source}.", hint)
         return ""
     files = sorted(path.glob("*")) if path.is_dir() else _parts(path)
     stats = ((file.name, file.stat()) for file in files if file.is_file())
@@ -78,23 +80,22 @@ def _size_bytes(path: Path) -> int:
     return sum(part.stat().st_size for part in _parts(path))
 
 
-def _source(steps: Steps, tools: Tools, work: Path) -> Path:
-    """A GGUF file is taken as it is; the job's id is made of its state."""
-    path = Path(steps.request.source)
-    if path.is_file():
-        steps.run("source", lambda _ears: None)
-        return path
-    if _is_kept(steps, "source"):
-        return Path(steps.results["source"]["path"])
+def _source(steps: Steps, tools: Tools, work: Path) -> tuple[Opened, Path]:
+    """What the user named, and the GGUF file that it is, or was converted to."""
+    request = steps.request
+    found: list[Opened] = []
 
-    def make(ears: Ears) -> Sealed:
-        found = path if path.is_dir() else tools.fetch(steps.request.source, ears)
-        if found.is_file():
-            return Sealed(str(found), found.stat().st_size, "")  # the store vouches for it
-        name = steps.request.source.rstrip("/").rpartition("/")[2]
-        return seal(tools.convert(found, work / f"{name}.gguf", ears))
+    def make(ears: Ears) -> Sealed | None:
+        found.append(tools.open_source(request.source, request.requantise, ears))
+        if found[0].kind != "safetensors" or is_there:
+            return kept
+        return seal(tools.as_gguf(found[0], work / f"{found[0].name}.gguf", ears))
 
-    return Path(steps.run("source", make, QUANTISE_BYTES).path)
+    result = steps.results.get("source")
+    kept = msgspec.convert(result, Sealed) if result else None
+    is_there = kept is not None and is_intact(kept)
+    sealed = steps.run("source", make, QUANTISE_BYTES)
+    return found[0], Path(sealed.path) if sealed else found[0].path
 
 
 def _is_kept(steps: Steps, step: str) -> bool:
@@ -110,7 +111,7 @@ def _imatrix(steps: Steps, tools: Tools, work: Path, path: Path, size: int) -> P
     target = work / "imatrix.gguf"
     if _is_kept(steps, "imatrix"):
         return target
-    text = tools.read_text(steps.request.calibrate)
+    text = tools.read_text(steps.request.calibrate, "calibration")
     steps.run(
         "imatrix",
         lambda ears: seal(tools.make_imatrix(path, target, text, ears)),
@@ -119,21 +120,27 @@ def _imatrix(steps: Steps, tools: Tools, work: Path, path: Path, size: int) -> P
     return target
 
 
-def _pruned(steps: Steps, tools: Tools, path: Path, size: int) -> tuple[int, ...]:
+def _calibration_text(steps: Steps, tools: Tools) -> str:
+    """What choices are made on: never the text that their result is measured with."""
+    return tools.read_text(steps.request.calibrate or BUILTIN, "calibration")
+
+
+def _pruned(steps: Steps, tools: Tools, work: Path, path: Path, size: int) -> tuple[int, ...]:
     if "prune" in steps.results:
         steps.keep("prune")
         return tuple(steps.results["prune"])
-    text = tools.read_text(steps.request.calibrate or "builtin")
-    count = steps.request.prune_blocks
+    text, count = _calibration_text(steps, tools), steps.request.prune_blocks
     found: tuple[int, ...] = steps.run(
-        "prune", lambda ears: tools.least_blocks(path, count, text, ears), size + RUNTIME_BYTES
+        "prune",
+        lambda ears: tools.least_blocks(path, count, text, work, ears),
+        size + RUNTIME_BYTES,
     )
     return found
 
 
 def _reference(steps: Steps, tools: Tools, work: Path, path: Path, size: int) -> Any:
     """It keeps what it has computed in its folder, and knows by itself what is missing."""
-    text = tools.read_text(steps.request.evaluate)
+    text = tools.read_text(steps.request.evaluate, "evaluation")
     made: list[Any] = []
 
     def make(ears: Ears) -> None:
@@ -144,7 +151,13 @@ def _reference(steps: Steps, tools: Tools, work: Path, path: Path, size: int) ->
 
 
 def _mix(
-    steps: Steps, tools: Tools, path: Path, reference: Any, imatrix: Path | None, size: int
+    steps: Steps,
+    tools: Tools,
+    work: Path,
+    path: Path,
+    imatrix: Path | None,
+    blocks: tuple[int, ...],
+    size: int,
 ) -> Recipe:
     if MIX in steps.results:
         steps.keep(MIX)
@@ -152,10 +165,12 @@ def _mix(
     request = steps.request
     budget = parse_size(request.budget) if request.budget else _device_bytes(steps)
     label = f"mix-{request.budget or f'{budget / 2**30:.2f}GiB'}".replace(" ", "")
+    text = _calibration_text(steps, tools)
 
     def find(ears: Ears) -> Recipe:
-        recipe = tools.best_mix(path, budget, reference, imatrix, ears)
-        return replace(recipe, name=label, can_requantise=request.requantise)
+        reference = tools.make_reference(path, work / "reference", text, ears)
+        recipe = tools.best_mix(path, budget, reference, imatrix, blocks, ears)
+        return replace(recipe, name=label, pruned_blocks=blocks, can_requantise=request.requantise)
 
     found: Recipe = steps.run(MIX, find, size + RUNTIME_BYTES)
     return found

@@ -1,7 +1,8 @@
 """The steps of a job and their names. Pure.
 
 A target goes through three steps, `quantise:KEY`, `evaluate:KEY` and `release:KEY`, where KEY is
-its file type, or "mix" for the one whose types are found by measuring.
+its file type, or "mix" for the one whose types are found by measuring. Without an evaluation there
+is nothing to report.
 """
 
 from __future__ import annotations
@@ -16,16 +17,28 @@ MIX = "mix"
 QUANTISE, EVALUATE = "quantise:", "evaluate:"
 
 
-def steps_of(request: JobRequest, types: Iterable[str]) -> tuple[str, ...]:
-    """In the order in which they are done."""
+ADOPT = "adopt:"
+
+
+def steps_of(
+    request: JobRequest, types: Iterable[str], others: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """In the order in which they are done.
+
+    Args:
+        others: results that are no GGUF files; each is one step.
+    """
     steps = ["source"]
     has_evaluation = request.evaluate != NO
     steps += ["imatrix"] if request.calibrate else []
     steps += ["prune"] if request.prune_blocks else []
     steps += ["reference"] if has_evaluation else []
     steps += [MIX] if wants_mix(request) else []
+    types = tuple(types)
     for key in (*types, *((MIX,) if wants_mix(request) else ())):
         steps.append(QUANTISE + key)
         steps += [EVALUATE + key] if has_evaluation else []
         steps.append(RELEASE + key)
-    return (*steps, "report")
+        steps += [ADOPT + key] if request.adopt else []
+    steps += [RELEASE + name for name in others]
+    return (*steps, *(("report",) if has_evaluation else ()))

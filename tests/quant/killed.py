@@ -1,4 +1,4 @@
-"""A process that does a job, to be killed at any moment. Arguments: jobs' folder, job's id, matrix."""
+"""A process that does a job, to be killed at any moment. Arguments: jobs, id, matrix."""
 
 from __future__ import annotations
 

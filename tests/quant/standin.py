@@ -14,9 +14,11 @@ from edgellm_quant.device import Device
 from edgellm_quant.gguf import quantise
 from edgellm_quant.spec import Cost, Evaluation, Golden, Limits, Loss, Made, Override, Recipe
 from edgellm_quant.tools import Ears, Tools
+from msgspec import Struct
 
 from edgellm.atomic import write_atomically
 from edgellm.errors import QuantCancelled
+from edgellm.jobs.request import JobRequest
 
 IDLE = Device(usable_bytes=lambda: 8 << 30, num_running=lambda: 0, num_cpus=2)
 
@@ -55,7 +57,7 @@ def tools(calls: Calls | None = None, imatrix: Path | None = None) -> Tools:
         ears.on_progress(3, 3)
         return hashlib.sha256(model.read_bytes()).hexdigest()
 
-    def evaluate(model: Path, reference: Any, has_golden: bool, ears: Ears) -> Evaluation:
+    def evaluate(model: Path, reference: Any, golden: str, ears: Ears) -> Evaluation:
         assert len(reference) == 64
         done.append(f"evaluate {model.name}")
         if ears.is_cancelled():
@@ -64,20 +66,32 @@ def tools(calls: Calls | None = None, imatrix: Path | None = None) -> Tools:
         kld = 1e5 / size
         loss = Loss(100, 9 + kld, 9, kld, 2 * kld, 3 * kld, 4 * kld, 1 - kld)
         cost = Cost(size, 0.1, 2 * size, 100, 50)
-        return Evaluation(loss, cost, Golden(3, 4) if has_golden else Golden(0, 0))
+        return Evaluation(loss, cost, Golden(3, 4) if golden != "no" else Golden(0, 0))
 
-    def least_blocks(_source: Path, count: int, _text: str, _ears: Ears) -> tuple[int, ...]:
-        done.append(f"prune {count}")
+    def least_blocks(
+        _source: Path, count: int, text: str, _folder: Path, _ears: Ears
+    ) -> tuple[int, ...]:
+        done.append(f"prune {count} {text}")
         return tuple(range(2, 2 + count))
 
     def best_mix(
-        _source: Path, budget: int, reference: Any, _imatrix: Path | None, _ears: Ears
+        _source: Path,
+        budget: int,
+        reference: Any,
+        _imatrix: Path | None,
+        blocks: tuple[int, ...],
+        _ears: Ears,
     ) -> Recipe:
         done.append(f"mix {budget}")
         assert reference
-        return Recipe("Q4_K_M", overrides=(Override("ffn_down", "Q6_K"),))
+        return Recipe("Q4_K_M", overrides=(Override("ffn_down", "Q6_K"),), pruned_blocks=blocks)
+
+    def adopt(made: Made, _source: str, _ears: Ears) -> str:
+        done.append(f"adopt {Path(made.path).name}")
+        return "name"
 
     return Tools(
+        open_source=open_source,
         quantise=make,
         make_imatrix=make_imatrix,
         make_reference=make_reference,
@@ -85,9 +99,23 @@ def tools(calls: Calls | None = None, imatrix: Path | None = None) -> Tools:
         refusal=refusal,
         best_mix=best_mix,
         least_blocks=least_blocks,
+        adopt=adopt,
         write_report=write_report,
-        read_text=lambda word: f"text of {word}",
+        read_text=lambda word, use: f"{use} {word}",
     )
+
+
+class Source(Struct, frozen=True):
+    """What `open_source` gives."""
+
+    name: str
+    path: Path
+    kind: str
+
+
+def open_source(text: str, _can_requantise: bool, _ears: Ears) -> Source:
+    path = Path(text)
+    return Source(path.stem, path, "safetensors" if path.is_dir() else "gguf")
 
 
 def refusal(evaluation: Evaluation, limits: Limits) -> str:
@@ -96,6 +124,6 @@ def refusal(evaluation: Evaluation, limits: Limits) -> str:
     return ""
 
 
-def write_report(folder: Path, source: str, made: Sequence[Made]) -> None:
+def write_report(folder: Path, source: str, made: Sequence[Made], _request: JobRequest) -> None:
     lines = [f"# {source}", *(f"{each.recipe.label} {each.size_bytes}" for each in made)]
     write_atomically(folder / "REPORT.md", "\n".join(lines).encode())

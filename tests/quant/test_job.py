@@ -11,7 +11,7 @@ from edgellm_quant.cli import add_job
 from edgellm_quant.device import Device
 from edgellm_quant.job import run_job, work_folder
 from edgellm_quant.spec import Made
-from edgellm_quant.tools import Tools
+from edgellm_quant.tools import Opened, Tools
 from msgspec.structs import replace
 
 from edgellm.errors import (
@@ -66,8 +66,8 @@ def test_a_whole_job(store: JobStore, source: Path, imatrix: Path, tmp_path: Pat
     job = add(store, request(source, calibrate="builtin", evaluate="/some/text"))
     made = run(store, job, tools(calls, imatrix))
     assert calls == [
-        "imatrix text of builtin",
-        "reference text of /some/text",
+        "imatrix calibration builtin",
+        "reference evaluation /some/text",
         "quantise Q8_0 imatrix.gguf",
         "evaluate pocket-Q8_0.gguf",
         "quantise Q4_K_M imatrix.gguf",
@@ -99,7 +99,7 @@ def test_the_same_request_is_the_same_job_and_nothing_is_done_twice(
     run(store, job, tools())
     calls = Calls()
     made = run(store, job, tools(calls))
-    assert calls == ["reference text of builtin"]  # which keeps what it computed by itself
+    assert calls == ["reference evaluation builtin"]  # which keeps what it computed by itself
     assert kept(job) == ["quantise:Q8_0", "evaluate:Q8_0", "release:Q8_0"]
     assert len(made) == 1
     source.touch()
@@ -154,7 +154,12 @@ def test_mix_and_pruning(store: JobStore, source: Path, tmp_path: Path) -> None:
     calls = Calls()
     job = add(store, request(source, "Q8_0", budget="4MiB", prune_blocks=2))
     made = run(store, job, tools(calls))
-    assert calls[:3] == ["prune 2", "reference text of builtin", f"mix {4 << 20}"]
+    assert calls[:4] == [  # choices are made on another text than their results are measured on
+        "prune 2 calibration builtin",
+        "reference evaluation builtin",
+        "reference calibration builtin",
+        f"mix {4 << 20}",
+    ]
     names = [Path(each.path).name for each in made]
     assert names == ["pocket-pruned2-Q8_0.gguf", "pocket-pruned2-mix-4MiB.gguf"]
     assert made[1].recipe.pruned_blocks == (2, 3)
@@ -164,7 +169,7 @@ def test_mix_and_pruning(store: JobStore, source: Path, tmp_path: Path) -> None:
     assert header.metadata["llama.block_count"] == 5
     again = Calls()
     run(store, job, tools(again))
-    assert again == ["reference text of builtin"]
+    assert again == ["reference evaluation builtin"]
 
 
 def test_notes_are_told(store: JobStore, tiny_model: Path, tmp_path: Path) -> None:
@@ -213,7 +218,7 @@ def test_cancelling_and_going_on(store: JobStore, source: Path, tmp_path: Path) 
     assert sorted(p.name for p in (tmp_path / "out").glob("*.gguf")) == ["pocket-Q8_0.gguf"]
     job.want()
     run(store, job, tools(calls))
-    assert calls == ["reference text of builtin", "evaluate pocket-Q4_K_M.gguf"]
+    assert calls == ["reference evaluation builtin", "evaluate pocket-Q4_K_M.gguf"]
     assert job.status().state == "done"
     assert not work_folder(job).exists()
 
@@ -315,16 +320,53 @@ def test_safetensors_are_converted_first(store: JobStore, pocket: Path, tmp_path
     (folder / "config.json").write_text("{}")
     calls = Calls()
 
-    def convert(found: Path, target: Path, _ears: object) -> Path:
+    def as_gguf(found: Opened, target: Path, _ears: object) -> Path:
         calls.append(f"convert {found.name}")
         return Path(shutil.copy(pocket, target))
 
-    using = replace(tools(calls), convert=convert)
+    using = replace(tools(calls), as_gguf=as_gguf)
     wanted = JobRequest(str(folder), ("Q8_0",), out=str(tmp_path / "out"), evaluate="no")
     (made,) = run(store, add(store, wanted), using)
     assert calls == ["convert Tiny-Model", "quantise Q8_0 plain"]
     assert Path(made.path).name == "Tiny-Model-Q8_0.gguf"
     assert tensor_digest(Path(made.path))
+
+
+def test_other_runtimes(store: JobStore, pocket: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "Tiny"
+    folder.mkdir()
+
+    def make_other(name: str, checkpoint: Path, _source: str, target: Path, _ears: object) -> Path:
+        calls.append(f"{name} of {checkpoint.name}")
+        target.mkdir()
+        (target / "model.onnx").write_bytes(b"made")
+        return target
+
+    calls = Calls()
+    using = replace(
+        tools(calls),
+        as_gguf=lambda _source, target, _ears: Path(shutil.copy(pocket, target)),
+        make_other=make_other,
+        other_targets=lambda: {"onnx-int4": ("ort_genai", "int4")},
+    )
+    wanted = JobRequest(str(folder), ("ONNX-int4",), out=str(tmp_path / "out"), evaluate="no")
+    job = add(store, wanted)
+    (made,) = run(store, job, using)
+    assert (made.runtime, made.recipe.label, made.size_bytes) == ("ort_genai", "int4", 4)
+    assert (tmp_path / "out" / "Tiny-onnx-int4" / "model.onnx").read_bytes() == b"made"
+    assert run(store, job, using) == [made]
+    assert calls == ["onnx-int4 of Tiny"]
+    with pytest.raises(QuantError, match="There is no target 'onnx-int5'"):
+        run(store, add(store, replace(wanted, to=("onnx-int5",))), using)
+    with pytest.raises(QuantError, match="is made of safetensors"):
+        run(store, add(store, replace(wanted, source=str(pocket))), using)
+
+
+def test_adopting_what_was_released(store: JobStore, source: Path) -> None:
+    calls = Calls()
+    with pytest.raises(QuantRefused):
+        run(store, add(store, request(source, adopt=True, max_kld=0.02)), tools(calls))
+    assert [call for call in calls if call.startswith("adopt")] == ["adopt pocket-Q8_0.gguf"]
 
 
 def test_notes_and_progress_are_in_the_journal(store: JobStore, source: Path) -> None:

@@ -23,7 +23,7 @@ from edgellm_quant.digest import Sealed, is_intact, move, seal
 from edgellm_quant.recipes import file_name, limits_of
 from edgellm_quant.source import Prepared
 from edgellm_quant.spec import Evaluation, Made, Recipe
-from edgellm_quant.steps import EVALUATE, QUANTISE
+from edgellm_quant.steps import ADOPT, EVALUATE, QUANTISE
 from edgellm_quant.tools import Tools
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 REFUSED = ".refused"
 
 
-class Targets:
+class Results:
     """Makes the files of one job."""
 
     def __init__(
@@ -41,20 +41,27 @@ class Targets:
         self._steps, self._tools, self._prepared = steps, tools, prepared
         self._work, self._out = work, out
 
-    def check_free(self, recipes: Iterable[Recipe]) -> None:
+    def check_free(self, wanted: Iterable[tuple[str, Recipe]]) -> None:
         """Raises QuantError where a file of such a name is there that this job did not make."""
         if self._steps.request.replace:
             return
-        for recipe in recipes:
+        for key, recipe in wanted:
             target = self._target(recipe)
-            if target.exists() and not self._is_ours(recipe.type, target):
+            if target.exists() and not self._is_ours(key, target):
                 raise QuantError(
                     f"{target} is there already, and this job did not make it.",
                     "Choose another folder with --out, or --replace it.",
                 )
 
     def make(self, key: str, recipe: Recipe) -> Made:
-        """All three steps, or what is left of them."""
+        """All steps of a file, or what is left of them."""
+        made = self._make(key, recipe)
+        if self._steps.request.adopt and not made.refusal:
+            source = self._steps.request.source
+            self._steps.run(ADOPT + key, lambda ears: self._tools.adopt(made, source, ears))
+        return made
+
+    def _make(self, key: str, recipe: Recipe) -> Made:
         made = self._released(key)
         if made is not None:
             for step in (QUANTISE, EVALUATE, RELEASE):
@@ -120,7 +127,7 @@ class Targets:
             lambda ears: self._tools.evaluate(
                 Path(sealed.path),
                 self._prepared.reference,
-                request.min_golden is not None,
+                request.golden,
                 ears,
             ),
             sealed.size_bytes + RUNTIME_BYTES,
