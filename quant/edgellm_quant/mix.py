@@ -4,10 +4,11 @@
     -> one type for each, within the budget (`knapsack.py`)
     -> a Recipe with an override for each tensor; its file is within the budget to the byte
        (`size.py`)
-    -> made once, and really measured
 
-`benches/mix.py` compares with llama.cpp's own types of the same size. Not known: how fast a type
-computes. `types` narrows the choice, e.g. to K-quants, which CPUs compute faster than IQ ones.
+The job makes that file and measures it like any other: nothing that was foretold is reported as
+measured. `benches/mix.py` compares mixes with llama.cpp's own types of the same size. Not known: how
+fast a type computes. `types` narrows the choice, e.g. to K-quants, which CPUs compute faster than IQ
+ones; on `pocket` that keeps nine tenths of the gain.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def rate(
     key = key_of(source, imatrix, f"{reference.folder.name} {most_windows}")
     if measure is None:
         measure = _in_child(reference, most_windows, threads, is_cancelled)
-    with open_copy(source, folder / f"mix-{key}.gguf", threads, is_cancelled) as copy:
+    with open_copy(source, folder / f"mix-{key}.gguf.partial", threads, is_cancelled) as copy:
         rated = rate_errors(
             copy,
             tensors,

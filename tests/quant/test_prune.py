@@ -64,6 +64,16 @@ def test_the_idle_blocks_go(source: Path, is_run: bool, monkeypatch: pytest.Monk
     assert [path.name for path in source.parent.iterdir()] == ["deep.gguf"]  # nothing is left
 
 
+def test_a_pruned_model_still_writes(pocket: Path, tmp_path: Path) -> None:
+    """Without the two blocks that `least_blocks` finds in it."""
+    made = quantise(pocket, tmp_path / "pruned.gguf", Recipe("Q8_0", pruned_blocks=(3, 5)))
+    with open_model(made, context=64) as model:
+        assert model.num_blocks == 5
+        logits = model.logits(model.tokenize("The quick brown fox"))
+    assert np.isfinite(logits).all()
+    assert made.stat().st_size < pocket.stat().st_size / 2
+
+
 def test_a_stopped_search_leaves_nothing(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_this_process(monkeypatch)
     told: list[Influence] = []
