@@ -5,10 +5,10 @@
     -> a Recipe with an override for each tensor; its file is within the budget to the byte
        (`size.py`)
 
-The job makes that file and measures it like any other: nothing that was foretold is reported as
-measured. `benches/mix.py` compares mixes with llama.cpp's own types of the same size. Not known: how
-fast a type computes. `types` narrows the choice, e.g. to K-quants, which CPUs compute faster than IQ
-ones; on `pocket` that keeps nine tenths of the gain.
+The job makes that file and measures it like any other: nothing foretold is reported as measured.
+`benches/mix.py` compares mixes with llama.cpp's own types of the same size. Not known: how fast a
+type computes. `types` narrows the choice, e.g. to K-quants, which CPUs compute faster than IQ ones;
+on `pocket` that keeps nine tenths of the gain.
 """
 
 from __future__ import annotations
