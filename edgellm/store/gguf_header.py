@@ -71,6 +71,7 @@ class GGUFHeader(Struct, frozen=True):
     tensors: tuple[TensorInfo, ...]
     data_offset: int  # where the tensors' data begins in the (first) file
     num_parts: int = 1
+    metadata_end: int = 0  # where the tensors' entries begin in the (first) file
 
     @property
     def architecture(self) -> str:
@@ -112,10 +113,11 @@ def parse_header(read: Reader, name: str = "The file", whole: Container[str] = (
         key = source.string()
         most = MOST_STRINGS if key in whole else MOST_KEPT
         metadata[key] = _value(source, source.number("I"), most)
+    metadata_end = source.position
     alignment = _alignment(source, metadata)
     tensors = tuple(_tensor(source, alignment) for _ in range(num_tensors))
     data_offset = -(-source.position // alignment) * alignment
-    return GGUFHeader(version, metadata, tensors, data_offset)
+    return GGUFHeader(version, metadata, tensors, data_offset, metadata_end=metadata_end)
 
 
 def read_header(path: Path, whole: Container[str] = ()) -> GGUFHeader:
@@ -165,7 +167,14 @@ def join(headers: Sequence[GGUFHeader]) -> GGUFHeader:
         for part, header in enumerate(ordered)
         for t in header.tensors
     )
-    return GGUFHeader(first.version, first.metadata, tensors, first.data_offset, len(headers))
+    return GGUFHeader(
+        first.version,
+        first.metadata,
+        tensors,
+        first.data_offset,
+        len(headers),
+        first.metadata_end,
+    )
 
 
 def _part_number(header: GGUFHeader) -> int:
