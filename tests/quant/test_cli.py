@@ -84,6 +84,8 @@ def test_a_detached_job(run: Run, environment: dict[str, str], source: Path) -> 
     shown = run("show", job_id)
     assert f"job      {job_id}" in shown.stdout
     assert str(target) in shown.stdout
+    assert f"{job_id} is over already (done)" in run("cancel", job_id).stderr
+    assert job.status().state == "done"
     assert job_id in run("list").stdout
 
 
