@@ -183,9 +183,13 @@ def show(job_id: JobId, output: FormatOption = Format.human) -> None:
 def cancel(job_id: JobId, output: FormatOption = Format.human) -> None:
     """Stop a job. What is done is kept: `resume` goes on behind it."""
     job = _store().find(job_id)
-    job.cancel()
+    status = job.status()
+    if not status.is_over:
+        job.cancel()
     if output is Format.json:
         put_json(to_json(job.status()))
+    elif status.is_over:
+        say(f"{job.id} is over already ({status.state})")
     else:
         say(f"{job.id} is asked to stop" if job.is_alive() else f"{job.id} is cancelled")
 

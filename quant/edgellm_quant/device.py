@@ -33,7 +33,14 @@ class Device(Struct, frozen=True):
 
 def this_device(port: int) -> Device:
     """The real one. `port`: of its server."""
-    return Device(_usable_bytes, lambda: num_running(port), len(os.sched_getaffinity(0)))
+    return Device(_usable_bytes, lambda: num_running(port), num_cpus())
+
+
+def num_cpus() -> int:
+    """That this process may use. macOS does not tell."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def threads_for(asked: int, device: Device) -> int:

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from edgellm.errors import DiskFull, ModelFileError, QuantError
 from edgellm.store.files import sync_folder
 from edgellm.store.gguf_header import GGUFHeader, num_parts, part_names, read_header
+from edgellm_quant.device import num_cpus
 from edgellm_quant.forecast import Forecast, cannot, forecast
 from edgellm_quant.llama_log import NoWeights, Saying, TensorBegun
 from edgellm_quant.quantise_child import Order
@@ -73,7 +74,7 @@ def quantise(
                 _order_target(partials[0], recipe),
                 recipe,
                 str(imatrix or ""),
-                threads or len(os.sched_getaffinity(0)),
+                threads or num_cpus(),
             )
             try:
                 _run(quantiser, order, expected, paths[0], on_progress, is_cancelled, on_note)

@@ -84,6 +84,8 @@ def test_a_detached_job(run: Run, environment: dict[str, str], source: Path) -> 
     shown = run("show", job_id)
     assert f"job      {job_id}" in shown.stdout
     assert str(target) in shown.stdout
+    assert f"{job_id} is over already (done)" in run("cancel", job_id).stderr
+    assert job.status().state == "done"
     assert job_id in run("list").stdout
 
 
@@ -189,3 +191,19 @@ def test_the_servers_way(environment: dict[str, str], source: Path, run: Run) ->
     assert done.returncode == 2
     assert "Did you mean" in json.loads(done.stdout)["hint"]
     assert "cannot be read" in json.loads(run("add", stdin='{"sauce": 1}').stdout)["error"]
+
+
+@pytest.mark.slow
+def test_what_was_made_is_served_and_answers(run: Run, source: Path) -> None:
+    names = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "IQ4_XS")
+    done = run("run", source.name, "--to", ",".join(names), "--evaluate", "no", "--out", "o")
+    assert done.returncode == 0, done.stderr
+    sizes = [(source.parent / "o" / f"pocket-{name}.gguf").stat().st_size for name in names]
+    assert sizes[:5] == sorted(sizes[:5], reverse=True)
+    program = (sys.executable, "-m", "edgellm.cli.main")
+    for name in names:
+        model = str(source.parent / "o" / f"pocket-{name}.gguf")
+        question = ("--temperature", "0", "--model", model, "What is GGUF?")
+        answered = run("run", *question, program=program)
+        assert answered.returncode == 0, answered.stderr
+        assert "file" in answered.stdout.lower(), answered.stdout
