@@ -265,8 +265,8 @@ def add_job(store: JobStore, request: JobRequest, folder: Path) -> Job:
     Raises:
         QuantError, ModelFileError: it cannot be done as it is.
     """
+    from edgellm_quant.prepare import source_state
     from edgellm_quant.request import absolute
-    from edgellm_quant.source import source_state
 
     request = absolute(request, folder)
     # One spelling, so that the same types are the same job.

@@ -37,9 +37,9 @@ from edgellm.jobs.store import Job, JobStore
 from edgellm.store.lock import lock
 from edgellm_quant.device import Device, threads_for, wait_for_memory
 from edgellm_quant.others import make_others
+from edgellm_quant.prepare import prepare
 from edgellm_quant.recipes import others_of, recipes_of
 from edgellm_quant.results import Results
-from edgellm_quant.source import prepare
 from edgellm_quant.spec import Made
 from edgellm_quant.steps import MIX, steps_of
 from edgellm_quant.tools import Ears, Tools

@@ -16,7 +16,7 @@ import msgspec
 from edgellm.errors import QuantError
 from edgellm.jobs.status import RELEASE
 from edgellm_quant.device import QUANTISE_BYTES
-from edgellm_quant.source import Prepared
+from edgellm_quant.prepare import Prepared
 from edgellm_quant.spec import Made, Recipe
 from edgellm_quant.tools import Tools
 

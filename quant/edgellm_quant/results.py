@@ -20,8 +20,8 @@ from edgellm.jobs.status import RELEASE
 from edgellm.store.files import sync_folder
 from edgellm_quant.device import QUANTISE_BYTES, RUNTIME_BYTES
 from edgellm_quant.digest import Sealed, is_intact, move, seal
+from edgellm_quant.prepare import Prepared
 from edgellm_quant.recipes import file_name, limits_of
-from edgellm_quant.source import Prepared
 from edgellm_quant.spec import Evaluation, Made, Recipe
 from edgellm_quant.steps import ADOPT, EVALUATE, QUANTISE
 from edgellm_quant.tools import Tools

@@ -173,6 +173,13 @@ def best_mix(
     return made
 
 
+def device_budget(source: Path) -> int:
+    """Bytes of a model file that this device can serve."""
+    from edgellm_quant.device_budget import device_budget
+
+    return device_budget(source)
+
+
 def least_blocks(source: Path, count: int, text: str, folder: Path, ears: Ears) -> tuple[int, ...]:
     """Args: folder: for a copy of the model."""
     from edgellm_quant.prune import least_blocks
@@ -281,6 +288,7 @@ class Tools(Struct, frozen=True):
     evaluate: Callable[[Path, Any, str, Ears], Evaluation] = evaluate
     refusal: Callable[[Evaluation, Limits], str] = refusal
     best_mix: Callable[[Path, int, Any, Path | None, tuple[int, ...], Ears], Recipe] = best_mix
+    device_budget: Callable[[Path], int] = device_budget
     least_blocks: Callable[[Path, int, str, Path, Ears], tuple[int, ...]] = least_blocks
     write_report: Callable[[Path, str, Sequence[Made], JobRequest], None] = write_report
     adopt: Callable[[Made, str, Ears], str] = adopt

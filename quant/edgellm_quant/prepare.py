@@ -23,8 +23,6 @@ from edgellm_quant.tools import Ears, Opened, Tools
 if TYPE_CHECKING:
     from edgellm_quant.job import Steps
 
-_DEVICE_SHARE = 0.6  # of the memory that can be used here; the rest is for context and computing
-
 
 class Prepared(Struct, frozen=True):
     """`path`: the unquantised GGUF file. `reference`: what `evaluate` compares with. `checkpoint`:
@@ -163,7 +161,7 @@ def _mix(
         steps.keep(MIX)
         return msgspec.convert(steps.results[MIX], Recipe)
     request = steps.request
-    budget = parse_size(request.budget) if request.budget else _device_bytes(steps)
+    budget = parse_size(request.budget) if request.budget else tools.device_budget(path)
     label = f"mix-{request.budget or f'{budget / 2**30:.2f}GiB'}".replace(" ", "")
     text = _calibration_text(steps, tools)
 
@@ -174,17 +172,3 @@ def _mix(
 
     found: Recipe = steps.run(MIX, find, size + RUNTIME_BYTES)
     return found
-
-
-def _device_bytes(steps: Steps) -> int:
-    """Of a model file that this device can serve.
-
-    Raises:
-        QuantError: the device does not tell how much memory it has.
-    """
-    usable = steps.device.usable_bytes()
-    if usable is None:
-        raise QuantError(
-            "This device does not tell how much memory it has.", "Say it: --budget 3.0GiB"
-        )
-    return int(usable * _DEVICE_SHARE)
