@@ -50,7 +50,7 @@ def run_tool(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
         process_group=0,  # a Ctrl-C on the terminal reaches us alone
     )
     last = collections.deque[str](maxlen=_LAST_LINES)
