@@ -28,10 +28,11 @@ from edgellm.types import EngineOptions
 MIB = 1024 * 1024
 PAGE_BYTES = 4096
 # Measured with `benches.plan_accuracy`: resident without a model, libraries included.
-SERVER_BYTES = 54 * MIB
+SERVER_BYTES = 64 * MIB
 ENGINE_BYTES = 46 * MIB
 TOKEN_BYTES = 100  # of the tokenizer's tables, for each token of the vocabulary
 MERGE_BYTES = 84  # and for each of its merges
+ENCODING_BYTES = 300  # of the server's own encoding (`tokens/`), for each merge
 CELL_BYTES = 100  # that the cache remembers of a cell: its position and its sequences
 
 
@@ -250,7 +251,9 @@ def _cache_bytes(facts: ModelFacts, options: EngineOptions, limits: Limits, laye
 
 def _bookkeeping(facts: ModelFacts, limits: Limits) -> int:
     return (
-        facts.vocab * TOKEN_BYTES + facts.num_merges * MERGE_BYTES + limits.num_cells * CELL_BYTES
+        facts.vocab * TOKEN_BYTES
+        + facts.num_merges * (MERGE_BYTES + ENCODING_BYTES)
+        + limits.num_cells * CELL_BYTES
     )
 
 
@@ -260,7 +263,8 @@ def _draft_bytes(
     """It gets the served model's context and cells (`engine/draft.py`), in the same process."""
     own = replace(options, context=limits.context, cells=limits.num_cells)
     found = _engine(draft, own, limits_of(draft, own), environment, gpu_layers=0)
-    return found.total - SERVER_BYTES - ENGINE_BYTES
+    not_its_own = SERVER_BYTES + ENGINE_BYTES + draft.num_merges * ENCODING_BYTES
+    return found.total - not_its_own
 
 
 def _host_cache(

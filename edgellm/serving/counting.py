@@ -2,12 +2,14 @@
 
 Found out once for each model, in the background, as soon as it is used: an encoding is made from
 its file, and must give the engine's own tokens on all samples. Until then, and where it does not,
-the engine counts.
+the engine counts; and so on devices whose memory is too dear for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -23,6 +25,8 @@ from edgellm.tokens.vocabulary import read_vocabulary
 logger = logging.getLogger(__name__)
 
 Ask: TypeAlias = Callable[[Tokenize], Awaitable[Sequence[int]]]
+ENCODING_BYTES = 600  # for each token of the vocabulary, while it is made: 90 MB of 151,936 tokens
+MEMORY_SHARE = 20  # of what models may take, the part that this may take
 _PLAIN = "a"  # a text that no token around it could be joined with
 
 
@@ -31,16 +35,27 @@ class Counters:
 
     def __init__(self) -> None:
         self._finding: dict[tuple[Path, float], asyncio.Task[TokenCounter | None]] = {}
+        self._declined: set[tuple[Path, float]] = set()
 
-    def find(self, path: Path, control_tokens: Sequence[str], ask: Ask) -> TokenCounter | None:
+    def find(
+        self,
+        path: Path,
+        control_tokens: Sequence[str],
+        ask: Ask,
+        can_afford: Callable[[], bool] = lambda: True,
+    ) -> TokenCounter | None:
         """A model's counter; None while there is none. Begins to look for one if need be.
 
         Args:
             control_tokens: as the engine tells them.
             ask: gives the engine's own tokens.
+            can_afford: whether there is memory for it; asked once for each model.
         """
         key = path, _modified_at(path)
         finding = self._finding.get(key)
+        if finding is None and (key in self._declined or not can_afford()):
+            self._declined.add(key)
+            return None
         if finding is None or _has_failed(finding):
             found = find_counter(path, control_tokens, ask)
             finding = self._finding[key] = asyncio.create_task(found, name=f"counter {path}")
@@ -73,8 +88,26 @@ async def find_counter(path: Path, control_tokens: Sequence[str], ask: Ask) -> T
     return _counter(encoding, list(await ask(Tokenize(0, (_PLAIN,)))))
 
 
+def is_affordable(num_tokens: int, budget_bytes: int | None) -> bool:
+    """Whether a device can do with less memory, by so many bytes for each token of a vocabulary.
+
+    Args:
+        budget_bytes: what all models may take; None = not known.
+    """
+    return budget_bytes is None or num_tokens * ENCODING_BYTES * MEMORY_SHARE <= budget_bytes
+
+
 def _make_encoding(path: Path, control_tokens: Sequence[str]) -> Encoding | None:
-    return make_encoding(read_vocabulary(path), control_tokens)
+    encoding = make_encoding(read_vocabulary(path), control_tokens)
+    give_back()
+    return encoding
+
+
+def give_back() -> None:
+    """Let the system have the memory that is free inside of this process: 15 MB of a large
+    vocabulary. glibc keeps it otherwise; others have no such function."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _counter(encoding: Encoding, around: list[int]) -> TokenCounter | None:

@@ -32,7 +32,7 @@ from edgellm.protocol import (
     Tokens,
     Vectors,
 )
-from edgellm.serving.counting import Counters
+from edgellm.serving.counting import Counters, is_affordable
 from edgellm.serving.entry import Entry, unloaded_status
 from edgellm.serving.in_flight import Answer
 from edgellm.serving.meter import Meter
@@ -323,7 +323,10 @@ class Router:
         async def ask(question: Tokenize) -> tuple[int, ...]:
             return (await entry.process.ask(question, Tokens)).tokens
 
-        return self._counters.find(entry.model.path, info.control_tokens, ask)
+        def can_afford() -> bool:
+            return is_affordable(info.vocab_size, self.memory_budget_bytes)
+
+        return self._counters.find(entry.model.path, info.control_tokens, ask, can_afford)
 
     async def _ask(self, model: str, question: Question, kind: type[Found]) -> Found:
         entry = self._find(model)

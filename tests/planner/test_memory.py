@@ -20,7 +20,9 @@ from edgellm.planner.compute import compute_bytes
 from edgellm.planner.facts import Layer, ModelFacts, Weight
 from edgellm.planner.header_facts import facts_of_header
 from edgellm.planner.memory import (
+    ENGINE_BYTES,
     MIB,
+    SERVER_BYTES,
     Breakdown,
     Environment,
     estimate,
@@ -209,7 +211,7 @@ def test_what_is_left_of_a_split_file_is_counted_by_file() -> None:
 def test_a_draft_model_has_all_of_its_own() -> None:
     found = estimate(dense(), PLAIN, AVX2, draft=dense(num_layers=2))
     alone = estimate(dense(num_layers=2), PLAIN, AVX2)
-    assert found.draft == alone.total - alone.host_cache - 100 * MIB
+    assert found.draft == alone.total - alone.host_cache - SERVER_BYTES - ENGINE_BYTES
     assert found.total == estimate(dense(), PLAIN, AVX2).total + found.draft
 
 

@@ -13,7 +13,7 @@ import pytest
 from edgellm.assets import builtin_model
 from edgellm.errors import ContextLengthExceeded, EngineCrashed
 from edgellm.protocol import Tokenize
-from edgellm.serving.counting import Counters, find_counter
+from edgellm.serving.counting import Counters, find_counter, is_affordable
 from edgellm.serving.resolver import ServedModel
 from edgellm.serving.router import Router
 from edgellm.tokens.check import SAMPLES
@@ -128,3 +128,10 @@ def test_an_engine_that_dies_meanwhile_is_asked_again(tmp_path: Path) -> None:
         await counters.aclose()
 
     run(test())
+
+
+def test_a_small_device_lets_the_engine_count() -> None:
+    assert is_affordable(151_936, None)
+    assert is_affordable(151_936, 4 << 30)
+    assert not is_affordable(151_936, 1 << 30)
+    assert is_affordable(4096, 1 << 30)
