@@ -201,13 +201,17 @@ def write_report(folder: Path, source: str, made: Sequence[Made], request: JobRe
     from edgellm.hardware.detect import detect
     from edgellm.hardware.host import Host
     from edgellm_quant.about import About, machine_of, versions_here
+    from edgellm_quant.command import command_of
     from edgellm_quant.report import write_report
 
+    profile = detect(Host())
     about = About(
-        text=request.evaluate,
-        calibration=request.calibrate,
-        machine=machine_of(detect(Host())),
+        text=Path(request.evaluate).name,
+        calibration=Path(request.calibrate).name,
+        machine=machine_of(profile),
+        device=profile.label,
         versions=versions_here(),
+        command=command_of(request),
     )
     write_report(folder, source, made, about=about)
 
