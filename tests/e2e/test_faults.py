@@ -195,5 +195,6 @@ def test_the_server_ends_cleanly_and_leaves_no_engine(tmp_path: Path, tiny_model
 
 
 def test_the_server_without_its_engine_stays_small(server: Server) -> None:
+    """67 MB at its start; the rest is what the largest requests of this suite leave."""
     ask_anything(server)
-    assert psutil.Process(server.process.pid).memory_info().rss < 90e6
+    assert psutil.Process(server.process.pid).memory_info().rss < 115e6
