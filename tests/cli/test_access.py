@@ -158,8 +158,10 @@ def test_a_running_server_takes_new_files_and_survives_bad_ones(
         pem.write_bytes(good)
         while "a new certificate is in use" not in caplog.text:
             await asyncio.sleep(0.01)
+        assert not task.done()  # a bad file did not end it
         task.cancel()
 
     with caplog.at_level(logging.INFO):
         asyncio.run(main())
+    assert caplog.text.index("stays as it is") < caplog.text.index("a new certificate is in use")
     asyncio.run(keep_certificate(None, Config()))  # type: ignore[arg-type] # ends at once

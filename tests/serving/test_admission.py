@@ -185,6 +185,7 @@ def test_a_deadline_that_is_too_short_even_alone_has_no_time_to_come_again() -> 
 def test_without_a_length_the_first_token_is_enough() -> None:
     admission = with_pace(8)
     admission.admit([request(max_tokens=None, deadline=1.5)], SLOTS)
+    assert admission.num_seats == 1
 
 
 def test_a_deadline_counts_the_wait_for_a_slot() -> None:
@@ -205,7 +206,9 @@ def test_the_last_of_several_answers_has_to_be_in_time() -> None:
 
 
 def test_before_anything_was_measured_no_deadline_is_refused() -> None:
-    Admission(8).admit([request(deadline=0.001)], SLOTS)
+    admission = Admission(8)
+    admission.admit([request(deadline=0.001)], SLOTS)
+    assert admission.num_seats == 1
 
 
 def test_a_prompt_is_measured_without_a_tokenizer() -> None:
